@@ -4,6 +4,21 @@
 //! [`Record`]s whose bytes, joined, are the input. Which lines make a record depends on the bytes alone; time enters only
 //! through [`Assembler::silent`], memory only through [`Assembler::cut`].
 
+mod assembler;
+mod language;
+mod line;
+mod logstart;
+mod machine;
+mod object;
+mod python;
+mod rules;
+mod store;
+#[cfg(test)]
+mod testing;
+
+pub use assembler::Assembler;
+pub use rules::{Rules, UnknownLanguage, languages};
+
 use std::time::{Duration, Instant};
 
 /// When bytes were read: both clocks, taken once per read.
@@ -33,6 +48,12 @@ pub struct Trace<'a> {
     pub exception_type: Option<&'a [u8]>,
     /// The first line of its message.
     pub exception_message: Option<&'a [u8]>,
+    /// The source file of the frame nearest the error.
+    pub file: Option<&'a [u8]>,
+    /// The line in that file.
+    pub line: Option<u64>,
+    /// The function there.
+    pub function: Option<&'a [u8]>,
 }
 
 /// Where a part stands in a record that was too long to leave whole.

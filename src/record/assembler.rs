@@ -1,0 +1,451 @@
+//! One stream's bytes in, its records out.
+
+use super::line::{CLIP, Line, names_error, strip_colours, trim_end};
+use super::machine::{Emit, Machine, Marks};
+use super::rules::{Rules, Seen, language};
+use super::store::Store;
+use super::{Kind, Part, Record, Stamp, Trace};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Where records go.
+type Sink<'s> = dyn FnMut(&Record<'_>) + 's;
+
+/// Makes records of one stream.
+///
+/// What is held is, in this order: the open record, a few lines behind it that are not decided, half a line.
+#[derive(Debug)]
+pub struct Assembler {
+    rules: Arc<Rules>,
+    machine: Machine,
+    store: Store,
+    /// The last bytes that are held, if no newline ends them. Not counted inside a line longer than the rules see:
+    /// those bytes belong to the open record at once.
+    half: usize,
+    /// A line without its colours.
+    scratch: Vec<u8>,
+    /// When the last complete line came, and the last byte.
+    line_at: Option<Instant>,
+    byte_at: Option<Instant>,
+}
+
+impl Assembler {
+    /// An assembler that holds nothing.
+    pub fn new(rules: Arc<Rules>) -> Self {
+        let (machine, store) = (Machine::default(), Store::default());
+        Self {
+            rules,
+            machine,
+            store,
+            half: 0,
+            scratch: Vec::new(),
+            line_at: None,
+            byte_at: None,
+        }
+    }
+
+    /// Takes bytes as they were read, and gives to `sink` every record that they complete.
+    pub fn push(&mut self, bytes: &[u8], now: Stamp, sink: &mut Sink<'_>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.store.begin(now.wall_us);
+        self.byte_at = Some(now.at);
+        let (mut at, mut hint) = (0, next_mark(bytes, 0));
+        for newline in memchr_iter(b'\n', bytes) {
+            let end = newline + 1;
+            // One look ahead for many lines: few have a capital E, and fewer an escape.
+            if hint < at {
+                hint = next_mark(bytes, at);
+            }
+            self.line(bytes, at, end, hint < end, sink);
+            at = end;
+        }
+        if at > 0 {
+            self.line_at = Some(now.at);
+        }
+        self.rest(bytes, at, sink);
+        self.store.keep(bytes, bytes.len());
+        self.tidy();
+    }
+
+    /// When silence should be looked at; `None`: nothing waits.
+    pub fn deadline(&self) -> Option<Instant> {
+        let record = self.record_deadline();
+        let line = self.line_deadline();
+        record.into_iter().chain(line).min()
+    }
+
+    /// Nothing more is to be read for now: what waited long enough leaves. Harmless when called early.
+    pub fn silent(&mut self, now: Instant, sink: &mut Sink<'_>) {
+        if self.line_deadline().is_some_and(|at| at <= now) {
+            self.end(sink);
+        } else if self.record_deadline().is_some_and(|at| at <= now) {
+            self.machine.flush();
+            self.leave(&[], sink);
+            self.tidy();
+        }
+    }
+
+    /// The end of the stream: everything leaves. The assembler can be used again afterwards.
+    pub fn end(&mut self, sink: &mut Sink<'_>) {
+        let half = std::mem::take(&mut self.half);
+        self.store.rewind();
+        if half > 0 {
+            let bytes = self.store.gather(&[], half, 0);
+            let (seen, line) = look(&self.rules, bytes, &mut self.scratch, None);
+            decide(
+                &mut self.machine,
+                &self.rules,
+                line,
+                &seen,
+                bytes,
+                half,
+                false,
+            );
+        }
+        self.machine.flush();
+        self.leave(&[], sink);
+        self.tidy();
+    }
+
+    /// The memory ceiling: what is held leaves as a part, but for a rest that keeps the last part from being empty.
+    pub fn cut(&mut self, sink: &mut Sink<'_>) {
+        self.store.rewind();
+        let open = self.machine.open_len();
+        let bytes = self.store.front(&[], open);
+        let len = memrchr(b'\n', &bytes[..open.saturating_sub(1)])
+            .map_or_else(|| whole_chars(bytes, open.saturating_sub(4)), |i| i + 1);
+        if len > 0 {
+            self.part(&[], len, sink);
+        }
+        self.store.keep(&[], 0);
+        self.tidy();
+    }
+
+    /// Bytes of memory in use.
+    pub fn held(&self) -> usize {
+        self.store.capacity()
+            + self.scratch.capacity()
+            + self.machine.out.capacity() * size_of::<Emit>()
+    }
+
+    /// After a panic: all bytes that are held, and the assembler as new. What [`Assembler::taken`] does not count of the
+    /// last push follows them.
+    pub fn take_raw(&mut self) -> Vec<u8> {
+        let bytes = self.store.drain();
+        *self = Self::new(Arc::clone(&self.rules));
+        bytes
+    }
+
+    /// How many bytes of the last push have left or are held: all, unless it panicked.
+    pub fn taken(&self) -> usize {
+        self.store.taken()
+    }
+
+    /// A line is complete: `input[at..end]`, behind the half line that is held.
+    #[inline]
+    fn line(&mut self, input: &[u8], at: usize, end: usize, marked: bool, sink: &mut Sink<'_>) {
+        if self.machine.in_long() {
+            self.machine.grow(end - at);
+            self.machine.end_long();
+            return self.leave(input, sink);
+        }
+        let half = std::mem::take(&mut self.half);
+        let len = half + end - at;
+        let bytes = if half > 0 {
+            self.store.gather(input, len, end)
+        } else {
+            &input[at..end]
+        };
+        let long = len - 1 > CLIP;
+        let text = if long { &bytes[..CLIP] } else { bytes };
+        let mut plain = false;
+        {
+            let marked = if half > 0 || marked { None } else { Some(()) };
+            let (seen, line) = look(&self.rules, text, &mut self.scratch, marked);
+            if self.machine.idle() && !long && seen.plain() && self.rules.record_start.is_none() {
+                plain = len <= self.rules.max_record;
+            }
+            if !plain {
+                decide(
+                    &mut self.machine,
+                    &self.rules,
+                    line,
+                    &seen,
+                    text,
+                    if long { CLIP } else { len },
+                    long,
+                );
+            }
+        }
+        if plain {
+            return self.store.take(input, len, |bytes, wall_us| {
+                sink(&Record {
+                    bytes,
+                    wall_us,
+                    kind: Kind::Line,
+                    part: None,
+                });
+            });
+        }
+        if long {
+            self.machine.grow(len - CLIP);
+            self.machine.end_long();
+        }
+        self.leave(input, sink);
+    }
+
+    /// The input ends with `input[at..]`, which has no newline.
+    fn rest(&mut self, input: &[u8], at: usize, sink: &mut Sink<'_>) {
+        let more = input.len() - at;
+        if more == 0 {
+            return;
+        }
+        if self.machine.in_long() {
+            self.machine.grow(more);
+            return self.leave(input, sink);
+        }
+        self.half += more;
+        if self.half <= CLIP {
+            return;
+        }
+        let half = std::mem::take(&mut self.half);
+        let bytes = if half > more {
+            self.store.gather(input, half, input.len())
+        } else {
+            &input[at..]
+        };
+        let text = &bytes[..CLIP];
+        let (seen, line) = look(&self.rules, text, &mut self.scratch, None);
+        decide(
+            &mut self.machine,
+            &self.rules,
+            line,
+            &seen,
+            text,
+            CLIP,
+            true,
+        );
+        self.machine.grow(half - CLIP);
+        self.leave(input, sink);
+    }
+
+    /// Gives to `sink` what the machine has decided, then what is too much of the open record.
+    fn leave(&mut self, input: &[u8], sink: &mut Sink<'_>) {
+        for i in 0..self.machine.out.len() {
+            let emit = self.machine.out[i];
+            self.record(input, emit, sink);
+        }
+        self.machine.out.clear();
+        while self.machine.open_len() > self.rules.max_record {
+            let len = cut_at(self.store.front(input, self.rules.max_record));
+            self.part(input, len, sink);
+        }
+    }
+
+    /// The open record's first `len` bytes leave.
+    fn part(&mut self, input: &[u8], len: usize, sink: &mut Sink<'_>) {
+        if let Some(emit) = self.machine.cut(len) {
+            self.piece(input, emit, Some(false), sink);
+        }
+    }
+
+    /// A decided record leaves, in parts if it is too long.
+    fn record(&mut self, input: &[u8], mut emit: Emit, sink: &mut Sink<'_>) {
+        while emit.len > self.rules.max_record {
+            let len = cut_at(self.store.front(input, self.rules.max_record));
+            self.piece(input, Emit { len, ..emit }, Some(false), sink);
+            emit = emit.behind(len);
+        }
+        let last = (emit.parts > 0).then_some(true);
+        self.piece(input, emit, last, sink);
+    }
+
+    fn piece(&mut self, input: &[u8], emit: Emit, last: Option<bool>, sink: &mut Sink<'_>) {
+        let part = last.map(|last| Part {
+            number: emit.parts + 1,
+            last,
+        });
+        self.store.take(input, emit.len, |bytes, wall_us| {
+            let kind = emit
+                .trace
+                .map_or(Kind::Line, |marks| Kind::Traceback(trace(bytes, marks)));
+            sink(&Record {
+                bytes,
+                wall_us,
+                kind,
+                part,
+            });
+        });
+    }
+
+    fn tidy(&mut self) {
+        self.store.shrink();
+        if self.machine.undecided() == 0 && self.scratch.capacity() > CLIP / 4 {
+            self.scratch = Vec::new();
+        }
+    }
+
+    /// A half line may belong to the open record, so that waits for it; but for no longer than for a whole one.
+    fn record_deadline(&self) -> Option<Instant> {
+        if self.machine.in_long() {
+            return None;
+        }
+        let patience = self.machine.patience(&self.rules)?;
+        let half = self
+            .byte_at
+            .map(|at| at + patience.max(self.rules.record_timeout));
+        if self.half > 0 {
+            half
+        } else {
+            self.line_at.map(|at| at + patience)
+        }
+    }
+
+    fn line_deadline(&self) -> Option<Instant> {
+        let timeout: Duration = self.rules.line_timeout?;
+        let waits = self.half > 0 || self.machine.in_long();
+        self.byte_at.filter(|_| waits).map(|at| at + timeout)
+    }
+}
+
+/// The next capital E or escape from `at` on.
+fn next_mark(bytes: &[u8], at: usize) -> usize {
+    memchr2(b'E', 0x1b, &bytes[at..]).map_or(usize::MAX, |i| at + i)
+}
+
+/// What the rules see in `bytes`. With `bare`, neither an `E` nor an escape stands in them.
+#[inline]
+fn look<'a>(
+    rules: &Rules,
+    bytes: &'a [u8],
+    scratch: &'a mut Vec<u8>,
+    bare: Option<()>,
+) -> (Seen, Line<'a>) {
+    let mut text = trim_end(bytes);
+    if rules.lines || rules.record_start.is_some() {
+        return (
+            Seen::NOTHING,
+            Line {
+                text,
+                indent: 0,
+                errors: false,
+                at: 0,
+                held: 0,
+            },
+        );
+    }
+    let mut errors = false;
+    if bare.is_none() {
+        if memchr(0x1b, text).is_some() {
+            strip_colours(text, scratch);
+            text = scratch;
+        }
+        errors = names_error(text);
+    }
+    let line = Line::new(text, errors);
+    (rules.see(&line), line)
+}
+
+/// Lets the machine judge a line of `len` bytes.
+fn decide(
+    machine: &mut Machine,
+    rules: &Rules,
+    line: Line<'_>,
+    seen: &Seen,
+    bytes: &[u8],
+    len: usize,
+    long: bool,
+) {
+    if let Some(start) = &rules.record_start {
+        machine.custom(
+            start.is_match(bytes.strip_suffix(b"\n").unwrap_or(bytes)),
+            len,
+            long,
+        );
+    } else if rules.lines {
+        machine.single(len, long);
+    } else {
+        machine.line(rules, line, seen, len, long);
+    }
+}
+
+/// Where a record longer than `bytes` is cut: behind its last whole line in them, else behind the last whole character.
+fn cut_at(bytes: &[u8]) -> usize {
+    memrchr(b'\n', bytes).map_or_else(|| whole_chars(bytes, bytes.len()), |i| i + 1)
+}
+
+/// `len`, or up to three bytes less where a character of UTF-8 would be cut. Not less than 1, but for `len` 0.
+fn whole_chars(bytes: &[u8], len: usize) -> usize {
+    let Some(start) = (len.saturating_sub(4)..len)
+        .rev()
+        .find(|i| bytes[*i] & 0xc0 != 0x80)
+    else {
+        return len;
+    };
+    let chars = match bytes[start] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    };
+    if start + chars > len && start > 0 {
+        start
+    } else {
+        len
+    }
+}
+
+impl Emit {
+    /// What remains behind a part of `len` bytes.
+    fn behind(self, len: usize) -> Self {
+        let behind = |at: Option<usize>| at.and_then(|at| at.checked_sub(len));
+        let trace = self.trace.map(|m| Marks {
+            error: behind(m.error),
+            frame: behind(m.frame),
+            ..m
+        });
+        Self {
+            len: self.len - len,
+            trace,
+            parts: self.parts + 1,
+        }
+    }
+}
+
+/// What a traceback in `bytes` says, as far as it is in them.
+fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
+    let lang = language(marks.language);
+    let line_at = |at: Option<usize>| {
+        let rest = bytes.get(at?..).filter(|rest| !rest.is_empty())?;
+        let end = memchr(b'\n', rest).unwrap_or(rest.len());
+        Some(uncoloured(trim_end(&rest[..end.min(CLIP)])))
+    };
+    let (exception_type, exception_message) =
+        line_at(marks.error).map_or((None, None), |text| lang.error(text));
+    let frame = line_at(marks.frame)
+        .map(|text| lang.frame(text))
+        .unwrap_or_default();
+    Trace {
+        lang: lang.name(),
+        exception_type,
+        exception_message,
+        file: frame.file,
+        line: frame.line,
+        function: frame.function,
+    }
+}
+
+/// Without escape sequences at both ends, which is where colours stand; a slice cannot leave out more.
+fn uncoloured(text: &[u8]) -> &[u8] {
+    let mut text = text;
+    while let [0x1b, b'[', rest @ ..] = text {
+        let Some(end) = rest.iter().position(|b| matches!(b, 0x40..=0x7e)) else {
+            break;
+        };
+        text = &rest[end + 1..];
+    }
+    memchr(0x1b, text).map_or(text, |end| &text[..end])
+}

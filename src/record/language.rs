@@ -1,0 +1,119 @@
+//! What a language brings: one file with one [`Language`], and one line in [`ALL`].
+
+use super::line::Line;
+use super::{object, python};
+
+/// All languages. The first is no language but pretty-printed objects, and is always on.
+pub(super) static ALL: &[&dyn Language] = &[&object::Object, &python::Python];
+
+/// Their names, for `--records`.
+pub(super) static NAMES: &[&str] = &["python"];
+
+/// Looked at also when `Error` or `Exception` stands anywhere in the line.
+pub(super) const ERROR_WORD: u8 = 1;
+/// Looked at also when the first word has a dot, or ends in a colon.
+pub(super) const ODD_WORD: u8 = 2;
+/// Looked at also when the line ends in a digit and a full stop.
+pub(super) const NUMBER_STOP: u8 = 4;
+/// Looked at also when the line ends in an opening bracket.
+pub(super) const OPEN_END: u8 = 8;
+
+/// What is known inside a traceback. Each language reads `phase`, `indent`, `depth` and `lines` in its own way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) phase: u8,
+    pub(super) indent: usize,
+    pub(super) depth: i32,
+    pub(super) lines: u32,
+    /// A traceback for certain, not only its announcement.
+    pub(super) seen: bool,
+    /// Between two marks, where even log lines are content.
+    pub(super) fenced: bool,
+    /// Belongs to the line before it whatever that line's level is.
+    pub(super) always_joins: bool,
+    /// Where the line that names the error begins, counted from the record's first byte.
+    pub(super) error: Option<usize>,
+    /// The same for the frame nearest the error.
+    pub(super) frame: Option<usize>,
+}
+
+/// Whether a line opens a traceback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    No,
+    /// It may be the head of one; [`Language::confirm`] decides by the lines that follow.
+    Head(Shape),
+    /// It does, or it announces one so clearly that it begins a record.
+    Trace(State),
+}
+
+/// How sure a head is of being the first line of its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// It has the form of a head from its first byte: it replaces a head that is held.
+    Firm,
+    #[allow(dead_code)]
+    /// An error's name stands somewhere in it: it may as well be the second line of a held head's message.
+    Loose,
+}
+
+/// A head that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Lines since and with it; 0: there is none, the line follows a logger's line directly.
+    pub(super) lines: usize,
+    /// Where the head, or the logger's line, begins, counted from the record's first byte.
+    pub(super) at: usize,
+}
+
+/// What a line is to an open traceback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Belongs, with all that is held.
+    Continue,
+    /// Belongs, and nothing can follow.
+    End,
+    /// Belongs if a later line does.
+    Hold,
+    /// Does not belong.
+    Foreign,
+}
+
+/// A place in the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Frame<'a> {
+    pub(super) file: Option<&'a [u8]>,
+    pub(super) line: Option<u64>,
+    pub(super) function: Option<&'a [u8]>,
+}
+
+/// Type and first line of the message.
+pub(super) type Error<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// How one language's runtime prints what went wrong.
+pub(super) trait Language: Sync {
+    /// As in `--records` and in JSON.
+    fn name(&self) -> &'static str;
+    /// The bytes, behind indentation, with which a line that opens something may begin.
+    fn first(&self) -> &'static [u8];
+    /// Further signs ([`ERROR_WORD`] and so on) at which [`Language::open`] is asked.
+    fn signs(&self) -> u8 {
+        0
+    }
+    /// Whether `line` opens a traceback.
+    fn open(&self, line: &Line<'_>) -> Opening;
+    /// Whether `line` makes the head that is held, or the logger's line before it, a traceback.
+    fn confirm(&self, _head: Head, _line: &Line<'_>) -> Option<State> {
+        None
+    }
+    /// Whether `line` belongs to the logger's line of WARNING or worse before it, traceback or not.
+    fn context(&self, _line: &Line<'_>) -> bool {
+        false
+    }
+    /// What `line` is to the open traceback.
+    fn next(&self, state: &mut State, line: &Line<'_>) -> Step;
+    /// Type and message from the line at [`State::error`].
+    fn error<'a>(&self, text: &'a [u8]) -> Error<'a>;
+    /// The place from the line at [`State::frame`].
+    fn frame<'a>(&self, text: &'a [u8]) -> Frame<'a>;
+}

@@ -1,0 +1,170 @@
+//! One line as the rules see it: without its newline, a final `\r` and colours.
+
+use memchr::{memchr, memchr_iter};
+
+/// The rules look at no more than this of a line: it bounds the cost of any rule, and a longer line can be decided, and
+/// leave in parts, before its newline is known.
+pub(super) const CLIP: usize = 16 << 10;
+
+/// A line, as the rules see it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    /// The text without newline, final `\r` and colours; cut at [`CLIP`] bytes.
+    pub(super) text: &'a [u8],
+    /// How many spaces and tabs it begins with.
+    pub(super) indent: usize,
+    /// Whether `Error` or `Exception` stands in it.
+    pub(super) errors: bool,
+    /// Where the line begins, counted from the first byte of the record that it would continue.
+    pub(super) at: usize,
+    /// How many lines before it are held.
+    pub(super) held: usize,
+}
+
+impl<'a> Line<'a> {
+    /// A line whose `text` has been cleaned.
+    pub(super) fn new(text: &'a [u8], errors: bool) -> Self {
+        let indent = text
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t'))
+            .count();
+        Self {
+            text,
+            indent,
+            errors,
+            at: 0,
+            held: 0,
+        }
+    }
+
+    /// The text behind the indentation.
+    pub(super) fn body(&self) -> &'a [u8] {
+        &self.text[self.indent..]
+    }
+
+    /// Nothing but spaces.
+    pub(super) fn blank(&self) -> bool {
+        self.indent == self.text.len()
+    }
+}
+
+/// The text without its newline and a final `\r`.
+pub(super) fn trim_end(raw: &[u8]) -> &[u8] {
+    let text = raw.strip_suffix(b"\n").unwrap_or(raw);
+    text.strip_suffix(b"\r").unwrap_or(text)
+}
+
+/// Whether an exception's name may stand in `text`: the two words that nearly every runtime's type names end in.
+pub(super) fn names_error(text: &[u8]) -> bool {
+    memchr_iter(b'E', text)
+        .any(|i| text[i..].starts_with(b"Error") || text[i..].starts_with(b"Exception"))
+}
+
+/// Copies `text` without escape sequences (ECMA-48) into `out`.
+pub(super) fn strip_colours(text: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let mut rest = text;
+    while let Some(i) = memchr(0x1b, rest) {
+        out.extend_from_slice(&rest[..i]);
+        rest = &rest[i + escape_len(&rest[i..])..];
+    }
+    out.extend_from_slice(rest);
+    if out.last() == Some(&b'\r') {
+        out.pop();
+    }
+}
+
+/// The length of the escape sequence that `text` begins with, at least 1.
+fn escape_len(text: &[u8]) -> usize {
+    match text.get(1) {
+        Some(b'[') => {
+            let body = text[2..]
+                .iter()
+                .take_while(|b| matches!(b, 0x20..=0x3f))
+                .count();
+            let end = text.get(2 + body).is_some_and(|b| matches!(b, 0x40..=0x7e));
+            2 + body + usize::from(end)
+        }
+        Some(b']') => {
+            let end = text.iter().position(|b| *b == 0x07);
+            end.map_or(2, |i| i + 1)
+        }
+        Some(0x20..=0x2f) => 3.min(text.len()),
+        Some(0x30..=0x7e) => 2,
+        _ => 1,
+    }
+}
+
+/// The number that `text` begins with, and what follows it; `None` without a digit.
+pub(super) fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let n = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    if n == 0 || n > 18 {
+        return None;
+    }
+    let value = text[..n]
+        .iter()
+        .fold(0, |v, b| v * 10 + u64::from(b - b'0'));
+    Some((value, &text[n..]))
+}
+
+/// `text` from its first occurrence of `word` on, behind it.
+pub(super) fn after<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    memchr::memmem::find(text, word).map(|i| &text[i + word.len()..])
+}
+
+/// `text` in front of the first occurrence of `word`.
+pub(super) fn before<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    memchr::memmem::find(text, word).map(|i| &text[..i])
+}
+
+/// Without spaces at both ends.
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    text.trim_ascii()
+}
+
+/// Opening less closing brackets, outside double-quoted strings.
+pub(super) fn brackets(text: &[u8]) -> i32 {
+    let (mut depth, mut quoted, mut escaped) = (0, false, false);
+    for b in text {
+        if quoted {
+            quoted = escaped || *b != b'"';
+            escaped = !escaped && *b == b'\\';
+            continue;
+        }
+        match b {
+            b'"' => quoted = true,
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => depth -= 1,
+            _ => {}
+        }
+    }
+    depth
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_removed() {
+        let cases: &[(&[u8], &[u8])] = &[
+            (b"\x1b[31m\x1b[1mWARNING: x\x1b[0m", b"WARNING: x"),
+            (b"plain", b"plain"),
+            (b"\x1b]0;title\x07text\r", b"text"),
+            (b"cut \x1b[3", b"cut "),
+            (b"cut \x1b", b"cut "),
+            (b"\x1b(Btext", b"text"),
+        ];
+        let mut out = Vec::new();
+        for (text, want) in cases {
+            strip_colours(text, &mut out);
+            assert_eq!(out.as_slice(), *want);
+        }
+    }
+
+    #[test]
+    fn brackets_are_counted_outside_strings() {
+        assert_eq!(brackets(b"a { [ ("), 3);
+        assert_eq!(brackets(br#""{ \" [" }"#), -1);
+    }
+}

@@ -1,0 +1,688 @@
+//! Lines that certainly begin a record: those with a logger's prefix, access lines, JSON objects.
+
+use super::line::{Line, after, number};
+use memchr::{memchr, memmem};
+
+/// What a prefixed line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// An access line or a JSON object: complete as it stands.
+    Alone,
+    /// A logger's line.
+    Log(Log),
+}
+
+/// What is known of a logger's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Log {
+    /// WARNING or worse: a traceback may follow in the same call.
+    pub(super) high: bool,
+    /// Only the first line of two: java.util.logging writes the level on the next.
+    pub(super) first_of_two: bool,
+    /// The line is no more than a level word and its text: the second of two, if one was open.
+    pub(super) level_only: bool,
+}
+
+/// How grave a level word is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Low,
+    High,
+}
+
+/// Months, as every C library, Java and Go write them.
+const MONTHS: &[&[u8; 3]] = &[
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+const DAYS: &[&[u8; 3]] = &[b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+
+/// A timestamp's length, and what stands behind it.
+type Rest<'a> = Option<&'a [u8]>;
+
+/// Whether `line` begins a record by itself.
+pub(super) fn log_start(line: &Line<'_>) -> Option<Start> {
+    let text = line.text;
+    match line.indent {
+        0 => {}
+        // Log4j's %5p and Ruby's formatter pad a short level to five columns.
+        1 => return padded_level(&text[1..]),
+        _ => return None,
+    }
+    match *text.first()? {
+        b'0'..=b'9' => access(text)
+            .or_else(|| stamped(text))
+            .or_else(|| redis(text)),
+        b'[' => bracketed(text),
+        b'{' => json_object(text),
+        b'=' => erlang(text),
+        b'<' => syslog_priority(text),
+        b':' => access(text),
+        b'A'..=b'Z' => capital(text),
+        b'a'..=b'z' => small(text),
+        _ => None,
+    }
+}
+
+fn capital(text: &[u8]) -> Option<Start> {
+    if text.len() < 4 {
+        return None;
+    }
+    // Ruby's Logger: `E, [2026-11-23T10:00:00.000000 #123] ERROR -- : `.
+    if text[1] == b',' {
+        let high = matches!(text[0], b'W' | b'E' | b'F' | b'A');
+        return (text.starts_with(&[text[0], b',', b' ', b'['])
+            && text.get(4).is_some_and(u8::is_ascii_digit))
+        .then_some(log(high));
+    }
+    if text[1].is_ascii_digit() {
+        return glog(text);
+    }
+    if text[1].is_ascii_lowercase() {
+        return stamped(text).or_else(|| hostname_access(text));
+    }
+    if let Some(rest) = text.strip_prefix(b"PHP ") {
+        return php(rest);
+    }
+    level_first(text)
+}
+
+fn small(text: &[u8]) -> Option<Start> {
+    logfmt(text)
+        .or_else(|| small_level(text))
+        .or_else(|| hostname_access(text))
+}
+
+fn log(high: bool) -> Start {
+    Start::Log(Log {
+        high,
+        ..Log::default()
+    })
+}
+
+/// ` WARN [main] …`
+fn padded_level(text: &[u8]) -> Option<Start> {
+    let end = text.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let level = level_word(&text[..end])?;
+    matches!(text.get(end), Some(b' ' | b':')).then_some(log(level == Level::High))
+}
+
+/// `ERROR:root:text`, `WARNING text`, `FATAL: text`; upper case, as a sentence may begin with `Error`.
+fn level_first(text: &[u8]) -> Option<Start> {
+    let end = text.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let level = level_word(&text[..end])?;
+    let colon = match text.get(end) {
+        Some(b':') => true,
+        None | Some(b' ' | b'\t' | b'[' | b'|' | b'-' | b'/' | b'(') => false,
+        Some(_) => return None,
+    };
+    Some(Start::Log(Log {
+        high: level == Level::High,
+        first_of_two: false,
+        level_only: colon,
+    }))
+}
+
+/// `error: text`: .NET's console logger, git, winston.
+fn small_level(text: &[u8]) -> Option<Start> {
+    const WORDS: &[(&[u8], bool)] = &[
+        (b"error", true),
+        (b"fail", true),
+        (b"fatal", true),
+        (b"crit", true),
+        (b"critical", true),
+        (b"warn", true),
+        (b"warning", true),
+        (b"info", false),
+        (b"debug", false),
+        (b"dbug", false),
+        (b"trce", false),
+        (b"trace", false),
+        (b"verbose", false),
+    ];
+    if !matches!(
+        text[0],
+        b'e' | b'f' | b'c' | b'w' | b'i' | b'd' | b't' | b'v'
+    ) {
+        return None;
+    }
+    let end = text
+        .iter()
+        .take(9)
+        .take_while(|b| b.is_ascii_lowercase())
+        .count();
+    // Go's runtime says `fatal error:`, which is no level.
+    if text.get(end) != Some(&b':') || !matches!(text.get(end + 1), None | Some(b' ' | b'\t')) {
+        return None;
+    }
+    WORDS
+        .iter()
+        .find(|(word, _)| *word == &text[..end])
+        .map(|(_, high)| log(*high))
+}
+
+/// `PHP Warning:  …`
+fn php(rest: &[u8]) -> Option<Start> {
+    const WORDS: &[(&[u8], bool)] = &[
+        (b"Warning:", true),
+        (b"Fatal error:", true),
+        (b"Parse error:", true),
+        (b"Recoverable fatal error:", true),
+        (b"Catchable fatal error:", true),
+        (b"Notice:", false),
+        (b"Deprecated:", false),
+        (b"Strict Standards:", false),
+        (b"User ", true),
+        (b"Stack trace:", true),
+    ];
+    WORDS
+        .iter()
+        .find(|(word, _)| rest.starts_with(word))
+        .map(|(_, high)| log(*high))
+}
+
+/// `I1123 10:00:00.000000 1234 file.go:12] text` (glog, klog, absl).
+fn glog(text: &[u8]) -> Option<Start> {
+    let digits = text[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let time = text.get(1 + digits + 1..)?;
+    let known = matches!(text[0], b'I' | b'W' | b'E' | b'F') && matches!(digits, 4 | 8);
+    (known && text[1 + digits] == b' ' && clock(time).is_some()).then_some(log(text[0] != b'I'))
+}
+
+/// `12:M 23 Nov 2026 10:00:00.000 * Ready` (Redis).
+fn redis(text: &[u8]) -> Option<Start> {
+    let (_, rest) = number(text)?;
+    let [b':', b'M' | b'C' | b'S' | b'X', b' ', rest @ ..] = rest else {
+        return None;
+    };
+    day_month(rest).map(|rest| log(memmem::find(rest, b" # ").is_some()))
+}
+
+/// `time=… level=error msg=…`, in whatever order.
+fn logfmt(text: &[u8]) -> Option<Start> {
+    const FIRST: &[&[u8]] = &[
+        b"level=",
+        b"time=",
+        b"ts=",
+        b"t=",
+        b"timestamp=",
+        b"lvl=",
+        b"at=",
+    ];
+    if !matches!(text[0], b'l' | b't' | b'a') || !FIRST.iter().any(|key| text.starts_with(key)) {
+        return None;
+    }
+    let value = after(text, b"level=").or_else(|| after(text, b"lvl="))?;
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    let end = value.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    any_case_level(&value[..end]).map(|level| log(level == Level::High))
+}
+
+/// `=ERROR REPORT==== 23-Nov-2026::14:37:11 ===`
+fn erlang(text: &[u8]) -> Option<Start> {
+    let rest = text.strip_prefix(b"=")?;
+    let end = memmem::find(rest, b" REPORT====")?;
+    (end <= 12 && rest[..end].iter().all(u8::is_ascii_uppercase))
+        .then(|| log(!matches!(rest[0], b'I' | b'P')))
+}
+
+/// `<11>Nov 23 …` and systemd's `<3>text`.
+fn syslog_priority(text: &[u8]) -> Option<Start> {
+    let (value, rest) = number(&text[1..])?;
+    (value < 192 && rest.first() == Some(&b'>')).then(|| log(value % 8 <= 4))
+}
+
+/// One JSON object on one line, as structured loggers write. A line longer than the rules see counts as one.
+fn json_object(text: &[u8]) -> Option<Start> {
+    let inner = text[1..].trim_ascii_start();
+    let closed = text.trim_ascii_end().ends_with(b"}") || text.len() >= super::line::CLIP;
+    (closed && inner.starts_with(b"\"")).then_some(Start::Alone)
+}
+
+/// `host - user [23/Nov/2026:10:00:01 +0000] "GET …`: common log format, of whoever writes it.
+fn access(text: &[u8]) -> Option<Start> {
+    let end = memchr(b' ', &text[..text.len().min(64)])?;
+    let host = &text[..end];
+    if !host
+        .iter()
+        .all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'))
+    {
+        return None;
+    }
+    access_tail(&text[end..])
+}
+
+/// The same with a host's name.
+fn hostname_access(text: &[u8]) -> Option<Start> {
+    let end = memchr(b' ', &text[..text.len().min(64)])?;
+    text[end..]
+        .starts_with(b" - ")
+        .then(|| access_tail(&text[end..]))
+        .flatten()
+}
+
+fn access_tail(rest: &[u8]) -> Option<Start> {
+    let open = memmem::find(&rest[..rest.len().min(128)], b" [")?;
+    day_month_slashed(&rest[open + 2..]).map(|_| Start::Alone)
+}
+
+/// `[…`: a stamp or a level in brackets, uWSGI's request line, Rust's `dbg!`.
+fn bracketed(text: &[u8]) -> Option<Start> {
+    let inner = &text[1..];
+    if inner.starts_with(b"pid: ") {
+        return Some(Start::Alone);
+    }
+    if let Some(rest) = timestamp(inner) {
+        return Some(levelled(inner, rest));
+    }
+    let close = memchr(b']', &inner[..inner.len().min(80)])?;
+    let within = inner[..close].trim_ascii();
+    if let Some(level) = any_case_level(within) {
+        return Some(log(level == Level::High));
+    }
+    tornado(within).or_else(|| dbg_place(within, &inner[close + 1..]))
+}
+
+/// `[E 261123 10:00:00 web:1789] text`
+fn tornado(within: &[u8]) -> Option<Start> {
+    let [letter @ (b'D' | b'I' | b'W' | b'E' | b'C'), b' ', rest @ ..] = within else {
+        return None;
+    };
+    let (_, rest) = number(rest)?;
+    clock(rest.strip_prefix(b" ")?).map(|_| log(!matches!(letter, b'D' | b'I')))
+}
+
+/// `[src/main.rs:11:20] expression = …`
+fn dbg_place(within: &[u8], rest: &[u8]) -> Option<Start> {
+    let (_, place) = number(after(within, b".rs:")?)?;
+    let columns = place.is_empty() || number(place.strip_prefix(b":")?)?.1.is_empty();
+    (columns && rest.starts_with(b" ")).then_some(log(false))
+}
+
+/// A line that begins with a timestamp.
+fn stamped(text: &[u8]) -> Option<Start> {
+    let rest = timestamp(text)?;
+    if text[0].is_ascii_alphabetic() && java_util_logging(text) {
+        return Some(Start::Log(Log {
+            high: false,
+            first_of_two: true,
+            level_only: false,
+        }));
+    }
+    Some(levelled(text, rest))
+}
+
+/// `Nov 23, 2026 2:29:45 PM com.acme.Main method`: class and method end the line, the level is on the next.
+fn java_util_logging(text: &[u8]) -> bool {
+    let Some(rest) = after(text, b"M ") else {
+        return false;
+    };
+    let comma = text.get(6) == Some(&b',') || text.get(5) == Some(&b',');
+    comma && rest.len() < 256 && memchr(b':', rest).is_none()
+}
+
+/// A stamped line with its level, or, without any, judged by what it says.
+fn levelled(text: &[u8], rest: &[u8]) -> Start {
+    let high = match level_in(rest) {
+        Some(level) => level == Level::High,
+        None => reports_error(rest),
+    };
+    if rest.starts_with(b"] \"") && day_month_slashed(text).is_some() {
+        return Start::Alone;
+    }
+    log(high)
+}
+
+/// Words that make a line without a level one that a traceback may follow.
+fn reports_error(rest: &[u8]) -> bool {
+    let rest = &rest[..rest.len().min(512)];
+    [
+        &b"rror"[..],
+        b"xception",
+        b"ailed",
+        b"ailure",
+        b"panic",
+        b"Fatal",
+        b"fatal",
+    ]
+    .iter()
+    .any(|word| memmem::find(rest, word).is_some())
+}
+
+/// A date, or a date and a time, at the front of `text`; what follows it.
+fn timestamp(text: &[u8]) -> Rest<'_> {
+    match text.first()? {
+        b'0'..=b'9' => iso(text)
+            .or_else(|| day_month_slashed(text))
+            .or_else(|| day_month(text))
+            .or_else(|| bare_clock(text)),
+        b'A'..=b'Z' => month_day(text).or_else(|| weekday(text)),
+        _ => None,
+    }
+}
+
+/// `2026-11-23`, `2026/11/23`, `2026.11.23`, with a time or not; `20261123T100000`, `20261123 10:00:00`.
+fn iso(text: &[u8]) -> Rest<'_> {
+    if text.len() < 10 || !digits(&text[..4]) {
+        return None;
+    }
+    if digits(&text[4..8]) {
+        let rest = text[8..]
+            .strip_prefix(b"T")
+            .or_else(|| text[8..].strip_prefix(b" "))?;
+        return clock(rest).or_else(|| (rest.len() >= 6 && digits(&rest[..6])).then(|| &rest[6..]));
+    }
+    let sep = text[4];
+    let shape = matches!(sep, b'-' | b'/' | b'.')
+        && text[7] == sep
+        && digits(&text[5..7])
+        && digits(&text[8..10]);
+    let rest = &text[10..];
+    if !shape {
+        return None;
+    }
+    match rest.first() {
+        Some(b'T' | b' ' | b'_') => clock(&rest[1..]).or(Some(rest)),
+        Some(b'0'..=b'9') => None,
+        _ => Some(rest),
+    }
+}
+
+/// `23/Nov/2026`, with a time behind `:` or a space.
+fn day_month_slashed(text: &[u8]) -> Rest<'_> {
+    day_month_by(text, b'/')
+}
+
+/// `23-Nov-2026 14:32:02`, `23 Nov 2026 10:00:00`.
+fn day_month(text: &[u8]) -> Rest<'_> {
+    day_month_by(text, b'-').or_else(|| day_month_by(text, b' '))
+}
+
+fn day_month_by(text: &[u8], sep: u8) -> Rest<'_> {
+    let day = text
+        .iter()
+        .take(3)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    let rest = text.get(day..)?;
+    let shape = matches!(day, 1 | 2) && rest.len() >= 9 && rest[0] == sep && rest[4] == sep;
+    if !shape || !month(&rest[1..]) || !digits(&rest[5..9]) {
+        return None;
+    }
+    let rest = &rest[9..];
+    match rest.first() {
+        Some(b' ' | b':') => clock(&rest[1..])
+            .or_else(|| clock(rest.get(2..)?))
+            .or(Some(rest)),
+        _ => Some(rest),
+    }
+}
+
+/// `Nov 23 10:00:00`, `Nov 23, 2026 2:29:45 PM`.
+fn month_day(text: &[u8]) -> Rest<'_> {
+    if !month(text) || text.get(3) != Some(&b' ') {
+        return None;
+    }
+    let rest = text[4..].trim_ascii_start();
+    let (day, rest) = number(rest)?;
+    if day > 31 {
+        return None;
+    }
+    let rest = match rest.strip_prefix(b",") {
+        Some(rest) => number(rest.trim_ascii_start())?.1,
+        None => rest,
+    };
+    clock(rest.strip_prefix(b",").unwrap_or(rest).strip_prefix(b" ")?)
+}
+
+/// `Mon Nov 23 14:31:51 2026`, `Mon, 23 Nov 2026 …`.
+fn weekday(text: &[u8]) -> Rest<'_> {
+    if text.len() < 8 || !DAYS.iter().any(|d| text.starts_with(*d)) {
+        return None;
+    }
+    let rest = &text[3..];
+    let rest = rest.strip_prefix(b",").unwrap_or(rest).strip_prefix(b" ")?;
+    month_day(rest).or_else(|| day_month(rest))
+}
+
+/// `10:00:00.000 ` or `10:00:00 `: Elixir's and logback's default.
+fn bare_clock(text: &[u8]) -> Rest<'_> {
+    let rest = clock(text)?;
+    matches!(rest.first(), Some(b' ' | b']')).then_some(rest)
+}
+
+/// `10:00:00`, with fractions and an offset or not; what follows.
+fn clock(text: &[u8]) -> Rest<'_> {
+    let hour = text
+        .iter()
+        .take(3)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    let rest = text.get(hour..)?;
+    let shape = matches!(hour, 1 | 2) && rest.len() >= 6 && rest[0] == b':' && rest[3] == b':';
+    if !shape || !digits(&rest[1..3]) || !digits(&rest[4..6]) {
+        return None;
+    }
+    let rest = &rest[6..];
+    let n = rest
+        .iter()
+        .take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'Z' | b'+'))
+        .count();
+    Some(&rest[n..])
+}
+
+fn digits(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit)
+}
+
+fn month(text: &[u8]) -> bool {
+    MONTHS.iter().any(|m| text.starts_with(*m))
+}
+
+/// The level among the first words behind a stamp: upper case anywhere; any case inside brackets, before a colon, or
+/// behind `level=`, where a sentence does not put it.
+fn level_in(rest: &[u8]) -> Option<Level> {
+    let rest = &rest[..rest.len().min(160)];
+    let (mut i, mut words) = (0, 0);
+    while i < rest.len() && words < 12 {
+        if !rest[i].is_ascii_alphabetic() {
+            i += 1;
+            continue;
+        }
+        let n = rest[i..]
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+            .count();
+        if let Some(level) = level_at(rest, i, n) {
+            return Some(level);
+        }
+        words += 1;
+        i += n;
+    }
+    None
+}
+
+fn level_at(rest: &[u8], i: usize, n: usize) -> Option<Level> {
+    if !(3..=11).contains(&n) {
+        return None;
+    }
+    let word = &rest[i..i + n];
+    if word[1].is_ascii_uppercase() {
+        return level_word(word);
+    }
+    let behind = rest.get(i + n);
+    let front = i.checked_sub(1).map(|i| rest[i]);
+    let enclosed = matches!(
+        (front, behind),
+        (
+            Some(b'[' | b'(' | b'<' | b'|' | b':' | b'.'),
+            Some(b']' | b')' | b'>' | b'|')
+        )
+    );
+    let labelled = behind == Some(&b':') || front == Some(b'=');
+    (enclosed || labelled || padded(rest, i, i + n))
+        .then(|| any_case_level(word))
+        .flatten()
+}
+
+/// `[info     ]` (structlog), `| error |`.
+fn padded(rest: &[u8], start: usize, end: usize) -> bool {
+    let front = rest[..start].trim_ascii_end().last();
+    let behind = rest[end..].trim_ascii_start().first();
+    matches!(
+        (front, behind),
+        (Some(b'['), Some(b']')) | (Some(b'|'), Some(b'|'))
+    )
+}
+
+fn any_case_level(word: &[u8]) -> Option<Level> {
+    let mut upper = [0; 11];
+    let upper = upper.get_mut(..word.len())?;
+    upper.copy_from_slice(word);
+    upper.make_ascii_uppercase();
+    level_word(upper)
+}
+
+fn level_word(word: &[u8]) -> Option<Level> {
+    match word {
+        b"INFO" | b"DEBUG" | b"TRACE" | b"NOTICE" | b"LOG" | b"FINE" | b"FINER" | b"FINEST"
+        | b"CONFIG" | b"VERBOSE" | b"SUCCESS" | b"DETAIL" | b"HINT" | b"STATEMENT"
+        | b"INFORMATION" | b"CONTEXT" => Some(Level::Low),
+        b"WARN" | b"WARNING" | b"ERROR" | b"ERR" | b"CRITICAL" | b"CRIT" | b"FATAL" | b"SEVERE"
+        | b"ALERT" | b"EMERG" | b"EMERGENCY" | b"PANIC" | b"DPANIC" => Some(Level::High),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(text: &str) -> Option<Start> {
+        log_start(&Line::new(text.as_bytes(), false))
+    }
+
+    #[test]
+    fn prefixed_lines_below_warning() {
+        for text in [
+            "2026-11-23 10:00:00,000 INFO up",
+            "2026-11-23T10:00:00.123Z [info] up",
+            "[2026-11-23 10:00:00 +0000] [123] [INFO] up",
+            "[2026-11-23T10:00:00Z INFO  app] up",
+            "2026/11/23 10:00:00 up",
+            "20261123T100000 up",
+            "23-Nov-2026 10:00:00 up",
+            "[23-Nov-2026 10:00:00 UTC] up",
+            "Nov 23 10:00:00 host app[1]: up",
+            "Mon Nov 23 10:00:00 2026 - up",
+            "[Mon Nov 23 10:00:00.123456 2026] [core:notice] [pid 1] up",
+            "INFO:root:up",
+            "INFO up",
+            "[INFO] up",
+            "[debug] up",
+            " INFO [main] up",
+            "I, [2026-11-23T10:00:00.0 #1]  INFO -- : up",
+            "I1123 10:00:00.000000 1 main.go:3] up",
+            "[I 261123 10:00:00 web:1] up",
+            "info: Orders[0]",
+            "time=\"2026-11-23\" level=info msg=up",
+            "10:00:00.000 [info] up",
+            "1:M 23 Nov 2026 10:00:00.000 * up",
+            "[src/main.rs:11:20] x = 3",
+            "PHP Deprecated:  old in /x.php on line 3",
+            "=PROGRESS REPORT==== 23-Nov-2026::10:00:00 ===",
+            "<6>up",
+        ] {
+            assert!(
+                matches!(start(text), Some(Start::Log(l)) if !l.high),
+                "{text}: {:?}",
+                start(text)
+            );
+        }
+    }
+
+    #[test]
+    fn prefixed_lines_of_warning_or_worse() {
+        for text in [
+            "2026-11-23 10:00:00,000 ERROR app bad",
+            "2026-11-23 10:00:00.000 | ERROR    | app:f:3 - bad",
+            "2026-11-23 10:00:00 [error    ] bad",
+            "[2026-11-23 10:00:00,000: ERROR/ForkPoolWorker-1] bad",
+            "[2026-11-23 10:00:00] production.ERROR: bad",
+            "[2026-11-23 10:00:00 +0000] [123] [ERROR] bad",
+            "2026/11/23 10:00:00 [crit] 12#12: *1 bad",
+            "[Mon Nov 23 10:00:00.123456 2026] [core:error] [pid 1] bad",
+            "2026-11-23 10:00:00 request failed",
+            "WARNING: bad",
+            "CRITICAL bad",
+            "E, [2026-11-23T10:00:00.0 #1] ERROR -- : bad",
+            "E1123 10:00:00.000000 1 main.go:3] bad",
+            "[E 261123 10:00:00 web:1] bad",
+            "fail: Orders[0]",
+            "ts=1 level=error msg=bad",
+            "10:00:00.000 [error] bad",
+            "[23-Nov-2026 10:00:00 UTC] PHP Fatal error:  bad",
+            "=ERROR REPORT==== 23-Nov-2026::10:00:00 ===",
+            "<3>bad",
+        ] {
+            assert!(
+                matches!(start(text), Some(Start::Log(l)) if l.high),
+                "{text}: {:?}",
+                start(text)
+            );
+        }
+    }
+
+    #[test]
+    fn lines_that_stand_alone() {
+        for text in [
+            r#"10.0.0.1 - - [23/Nov/2026:10:00:01 +0000] "GET / HTTP/1.1" 200 7"#,
+            r#"::1 - bob [23/Nov/2026:10:00:01 +0000] "GET / HTTP/1.1" 200 7"#,
+            r#"localhost - - [23/Nov/2026:10:00:01 +0000] "GET / HTTP/1.1" 200 7"#,
+            r#"127.0.0.1 - - [23/Nov/2026 10:00:01] "GET / HTTP/1.1" 200 -"#,
+            r#"[23/Nov/2026 10:00:01] "GET / HTTP/1.1" 200 12"#,
+            "[pid: 1|app: 0|req: 1/1] 127.0.0.1 () {24 vars in 246 bytes}",
+            r#"{"level":"error"}"#,
+            r#"{ "level": "error" } "#,
+        ] {
+            assert_eq!(start(text), Some(Start::Alone), "{text}");
+        }
+    }
+
+    #[test]
+    fn ordinary_lines() {
+        for text in [
+            "",
+            "x",
+            "12 items",
+            "2026 was a good year",
+            "2026-11-2 short",
+            "at 10:00 the job ran",
+            "Error: bad",
+            "May I have 3 of them",
+            "Monday is fine",
+            "ERRORS were seen",
+            "info",
+            "fatal error: all goroutines are asleep - deadlock!",
+            "note: text",
+            "[0] first",
+            "[something] else",
+            "{",
+            "{'a': 1}",
+            "+ set -x",
+            "   100  idle    0.10",
+            "  INFO inside a message",
+            "==================",
+        ] {
+            assert_eq!(start(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn java_util_logging_has_two_lines() {
+        let first = start("Nov 23, 2026 2:29:45 PM Main main");
+        assert!(matches!(first, Some(Start::Log(l)) if l.first_of_two));
+        assert!(matches!(start("SEVERE: bad"), Some(Start::Log(l)) if l.level_only && l.high));
+        let one = start("Jul 09, 2015 3:23:29 PM com.acme.MakeLog: RuntimeException: x");
+        assert!(matches!(one, Some(Start::Log(l)) if l.high && !l.first_of_two));
+    }
+}

@@ -1,0 +1,627 @@
+//! Which lines belong together: one open record, and a few lines behind it that are not decided yet.
+//!
+//! The machine counts bytes and never sees where they lie. What it has decided it puts, in order, into
+//! [`Machine::out`]; all bytes that it was told of and that are not there yet are undecided.
+
+use super::language::{Head, State, Step};
+use super::line::{Line, brackets};
+use super::logstart::{Log, Start};
+use super::rules::{Rules, Seen, Set, language, members};
+use std::time::Duration;
+
+/// How many undecided lines may stand behind the open record, and how many bytes.
+const HELD_LINES: usize = 20;
+const HELD_BYTES: usize = 16 << 10;
+/// How many lines without a prefix a message may have behind its traceback.
+const MESSAGE_LINES: u32 = 100;
+/// How many blank lines may stand inside a log message.
+const BLANKS: usize = 2;
+/// Silence after which a log line below WARNING is complete: only its own lines could follow, in the same write.
+const LOW: Duration = Duration::from_millis(25);
+/// The same after a line that a traceback may follow, in a write of its own.
+const HIGH: Duration = Duration::from_millis(250);
+
+/// A record, or a part of one, that is decided: the next `len` bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Emit {
+    pub(super) len: usize,
+    pub(super) trace: Option<Marks>,
+    /// How many parts of it have left before.
+    pub(super) parts: u32,
+}
+
+/// What is known of a traceback, by place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marks {
+    pub(super) language: u8,
+    pub(super) error: Option<usize>,
+    pub(super) frame: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    len: usize,
+    parts: u32,
+    mode: Mode,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    /// A long line whose end is not known yet; nothing joins it.
+    Line,
+    /// A logger's line, with the indented lines behind it.
+    Log { log: Log, colon: bool, depth: i32 },
+    /// A traceback, or the announcement of one.
+    Trace {
+        language: u8,
+        state: State,
+        sticky: bool,
+        extra: u32,
+    },
+    /// By `--record-start`.
+    Custom,
+}
+
+/// The undecided lines.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pending {
+    lens: [u32; HELD_LINES],
+    lines: usize,
+    bytes: usize,
+    /// The first of them is a head, for these languages. Empty: they belong to the open record, or to none.
+    heads: Set,
+    /// That head's form is beyond doubt.
+    firm: bool,
+    /// The line before said that the next is a further head of the same message.
+    nested: bool,
+}
+
+/// The state of one stream.
+#[derive(Debug, Default)]
+pub(super) struct Machine {
+    open: Option<Open>,
+    pending: Pending,
+    /// Inside a line longer than the rules see; whether its record ends with it.
+    long: Option<bool>,
+    /// What is decided; the owner takes it after each call.
+    pub(super) out: Vec<Emit>,
+}
+
+impl Machine {
+    /// Nothing is undecided.
+    #[inline]
+    pub(super) fn idle(&self) -> bool {
+        self.open.is_none() && self.pending.lines == 0
+    }
+
+    /// Inside a long line.
+    #[inline]
+    pub(super) fn in_long(&self) -> bool {
+        self.long.is_some()
+    }
+
+    /// The bytes that certainly belong to the open record.
+    #[inline]
+    pub(super) fn open_len(&self) -> usize {
+        self.open.map_or(0, |open| open.len)
+    }
+
+    /// All undecided bytes.
+    pub(super) fn undecided(&self) -> usize {
+        self.open_len() + self.pending.bytes
+    }
+
+    /// Takes a line of `len` bytes. With `long` it is the beginning of one longer than the rules see.
+    pub(super) fn line(
+        &mut self,
+        rules: &Rules,
+        line: Line<'_>,
+        seen: &Seen,
+        len: usize,
+        long: bool,
+    ) {
+        self.long = long.then_some(false);
+        let line = Line {
+            at: self.undecided(),
+            held: self.pending.lines,
+            ..line
+        };
+        if self.fenced() {
+            self.in_trace(&line, seen, len);
+        } else if let Some(start) = seen.start {
+            self.log_start(start, &line, seen, len);
+        } else if self.pending.heads == 0 || !self.behind_head(&line, seen, len) {
+            match self.open.map(|open| open.mode) {
+                Some(Mode::Trace { .. }) => self.in_trace(&line, seen, len),
+                Some(Mode::Log { log, colon, depth }) => {
+                    self.behind_log(rules, (log, colon, depth), &line, seen, len);
+                }
+                Some(Mode::Line | Mode::Custom) | None => {
+                    self.close();
+                    self.fresh(seen, len);
+                }
+            }
+        }
+    }
+
+    /// Takes a line by `--record-start`.
+    pub(super) fn custom(&mut self, starts: bool, len: usize, long: bool) {
+        self.long = long.then_some(false);
+        if starts || self.open.is_none() {
+            self.close();
+            self.open = Some(Open {
+                len,
+                parts: 0,
+                mode: Mode::Custom,
+            });
+        } else {
+            self.commit(len);
+        }
+    }
+
+    /// Takes a line that is a record.
+    pub(super) fn single(&mut self, len: usize, long: bool) {
+        self.long = long.then_some(false);
+        self.alone(len);
+    }
+
+    /// Takes further bytes of a long line.
+    pub(super) fn grow(&mut self, len: usize) {
+        self.commit(len);
+    }
+
+    /// The long line's end has come.
+    pub(super) fn end_long(&mut self) {
+        let ends = self.long.take() == Some(true);
+        if ends
+            || self
+                .open
+                .is_some_and(|open| matches!(open.mode, Mode::Line))
+        {
+            self.close();
+        }
+    }
+
+    /// Everything leaves.
+    pub(super) fn flush(&mut self) {
+        self.long = None;
+        self.close();
+    }
+
+    /// The open record's first `len` bytes have left as a part; their number, and what is known of them.
+    pub(super) fn cut(&mut self, len: usize) -> Option<Emit> {
+        let open = self.open.as_mut()?;
+        let part = Emit {
+            len,
+            trace: open.marks(),
+            parts: open.parts,
+        };
+        open.len -= len;
+        open.parts += 1;
+        if let Mode::Trace { state, .. } = &mut open.mode {
+            state.error = state.error.and_then(|at| at.checked_sub(len));
+            state.frame = state.frame.and_then(|at| at.checked_sub(len));
+        }
+        Some(part)
+    }
+
+    /// How long silence must last for what is undecided to leave.
+    pub(super) fn patience(&self, rules: &Rules) -> Option<Duration> {
+        let waits = match self.open.map(|open| open.mode) {
+            Some(
+                Mode::Trace {
+                    state: State { seen: true, .. },
+                    ..
+                }
+                | Mode::Custom,
+            ) => rules.record_timeout,
+            Some(Mode::Log {
+                log, depth: ..=0, ..
+            }) if !log.high && !log.first_of_two && self.pending.heads == 0 => LOW,
+            Some(Mode::Line) => return None,
+            None if self.pending.lines == 0 => return None,
+            _ => HIGH,
+        };
+        Some(waits.min(rules.record_timeout))
+    }
+
+    fn fenced(&self) -> bool {
+        matches!(
+            self.open,
+            Some(Open {
+                mode: Mode::Trace {
+                    state: State { fenced: true, .. },
+                    ..
+                },
+                ..
+            })
+        )
+    }
+
+    /// A line that begins a record closes what is open.
+    fn log_start(&mut self, start: Start, line: &Line<'_>, seen: &Seen, len: usize) {
+        if self.second_of_two(start) {
+            return self.commit(len);
+        }
+        self.close();
+        match (start, seen.opener) {
+            (Start::Alone, _) => self.alone(len),
+            (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
+            (Start::Log(log), None) => {
+                let colon = matches!(line.text.trim_ascii_end().last(), Some(b':' | b'='));
+                let depth = i32::from(ends_open(line.text));
+                self.open = Some(Open {
+                    len,
+                    parts: 0,
+                    mode: Mode::Log { log, colon, depth },
+                });
+            }
+        }
+    }
+
+    /// Whether `start` is the second line of the open logger's two; takes its level over.
+    fn second_of_two(&mut self, start: Start) -> bool {
+        let Some(Open {
+            mode: Mode::Log { log, .. },
+            ..
+        }) = &mut self.open
+        else {
+            return false;
+        };
+        let Start::Log(second) = start else {
+            return false;
+        };
+        if !second.level_only || !log.first_of_two || self.pending.lines > 0 {
+            return false;
+        }
+        *log = Log {
+            high: second.high,
+            ..Log::default()
+        };
+        true
+    }
+
+    /// Nothing is open.
+    fn fresh(&mut self, seen: &Seen, len: usize) {
+        if let Some((language, state)) = seen.opener {
+            self.open_trace(language, state, false, len);
+        } else if seen.heads != 0 && self.long.is_none() {
+            self.hold_head(seen, len);
+        } else {
+            self.alone(len);
+        }
+    }
+
+    /// Behind a logger's line, and what has joined it.
+    fn behind_log(
+        &mut self,
+        rules: &Rules,
+        (log, colon, depth): (Log, bool, i32),
+        line: &Line<'_>,
+        seen: &Seen,
+        len: usize,
+    ) {
+        if let Some((language, state)) = seen.opener {
+            let inner = line.indent >= 2
+                && state.seen
+                && state.indent == line.indent
+                && !line.body().starts_with(b"+");
+            if state.always_joins || inner || log.high && state.seen {
+                return self.join(language, state, len);
+            }
+            self.close();
+            return self.fresh(seen, len);
+        }
+        if !line.blank() && (log.high || line.indent > 0) {
+            let head = Head { lines: 0, at: 0 };
+            if let Some((language, state)) = confirmed(rules.each(), head, line) {
+                let error = state.error.or(Some(0));
+                return self.join(language, State { error, ..state }, len);
+            }
+        }
+        if line.blank() {
+            if self.pending.lines < BLANKS && self.hold(len) {
+                return;
+            }
+        } else if joins_log(line, depth) || colon && self.pending.lines == 0 && opens_value(line) {
+            return self.join_log(line, len);
+        } else if log.high && rules.each().any(|(_, l)| l.context(line)) {
+            return self.commit(len);
+        } else if depth > 0 && self.long.is_none() && self.hold(len) {
+            return self.count_brackets(line);
+        } else if log.high && seen.heads != 0 && self.pending.lines == 0 && self.long.is_none() {
+            return self.hold_head(seen, len);
+        }
+        self.close();
+        self.fresh(seen, len);
+    }
+
+    fn join_log(&mut self, line: &Line<'_>, len: usize) {
+        self.commit(len);
+        self.count_brackets(line);
+    }
+
+    /// Keeps the balance of a value that a log message prints over several lines.
+    fn count_brackets(&mut self, line: &Line<'_>) {
+        let Some(Open {
+            mode: Mode::Log { depth, colon, .. },
+            ..
+        }) = &mut self.open
+        else {
+            return;
+        };
+        if *depth > 0 || *colon {
+            *depth = (*depth + brackets(line.text)).max(0);
+        } else {
+            *depth = i32::from(ends_open(line.text));
+        }
+        *colon = false;
+        if *depth == 0 {
+            self.commit(0);
+        }
+    }
+
+    /// Inside a traceback, or behind it.
+    fn in_trace(&mut self, line: &Line<'_>, seen: &Seen, len: usize) {
+        let Some(Open {
+            mode:
+                Mode::Trace {
+                    language: name,
+                    state,
+                    sticky,
+                    ..
+                },
+            ..
+        }) = &mut self.open
+        else {
+            return;
+        };
+        let (step, sticky) = (language(*name).next(state, line), *sticky);
+        match step {
+            Step::Continue => return self.commit(len),
+            Step::End => {
+                self.commit(len);
+                return self.finish();
+            }
+            Step::Hold if self.hold(len) => return,
+            Step::Hold | Step::Foreign => {}
+        }
+        if let (Some(start), false) = (seen.start, self.fenced()) {
+            return self.log_start(start, line, seen, len);
+        }
+        if !sticky || seen.opener.is_some() || !self.message_goes_on() {
+            self.close();
+            return self.fresh(seen, len);
+        }
+        if seen.heads != 0 && self.long.is_none() {
+            self.commit(0);
+            self.hold_head(seen, len);
+        } else if !line.blank() || !self.hold(len) {
+            self.commit(len);
+        }
+    }
+
+    /// Behind a prefixed line's traceback, lines without a prefix belong to its message; to a limit.
+    fn message_goes_on(&mut self) -> bool {
+        let Some(Open {
+            mode: Mode::Trace { extra, .. },
+            ..
+        }) = &mut self.open
+        else {
+            return false;
+        };
+        *extra += 1;
+        *extra <= MESSAGE_LINES
+    }
+
+    /// Behind a head that is held. `false`: it is held no more, and the line is still to be judged.
+    fn behind_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) -> bool {
+        // A head's place is counted from its own record, unless it joins a logger's line.
+        let first = if self.behind_logger() {
+            0
+        } else {
+            self.open_len()
+        };
+        let head = Head {
+            lines: self.pending.lines,
+            at: self.open_len() - first,
+        };
+        let at = line.at - first;
+        if let Some((language, state)) =
+            confirmed(members(self.pending.heads), head, &Line { at, ..*line })
+        {
+            self.confirm(language, state, head.at, len);
+            return true;
+        }
+        let replaced = seen.heads != 0 && (seen.firm || !self.pending.firm) && !self.pending.nested;
+        if seen.opener.is_some() || replaced || self.long.is_some() || !self.hold(len) {
+            self.release();
+            return false;
+        }
+        self.pending.nested = line.body() == b"nested exception is:";
+        true
+    }
+
+    fn behind_logger(&self) -> bool {
+        matches!(
+            self.open,
+            Some(Open {
+                mode: Mode::Log { .. },
+                ..
+            })
+        )
+    }
+
+    /// The held head is a traceback's, and so are the lines behind it.
+    fn confirm(&mut self, language: u8, mut state: State, head_at: usize, len: usize) {
+        state.error = state.error.or(Some(head_at));
+        if self.behind_logger() {
+            return self.join(language, state, len);
+        }
+        let pending = std::mem::take(&mut self.pending);
+        self.close();
+        self.open_trace(language, state, false, pending.bytes + len);
+    }
+
+    /// The open logger's line turns out to announce a traceback.
+    fn join(&mut self, language: u8, state: State, len: usize) {
+        self.commit(len);
+        if let Some(open) = &mut self.open {
+            open.mode = Mode::Trace {
+                language,
+                state,
+                sticky: true,
+                extra: 0,
+            };
+        }
+    }
+
+    fn open_trace(&mut self, language: u8, state: State, sticky: bool, len: usize) {
+        self.open = Some(Open {
+            len,
+            parts: 0,
+            mode: Mode::Trace {
+                language,
+                state,
+                sticky,
+                extra: 0,
+            },
+        });
+    }
+
+    /// `len` bytes belong to the open record, and with them all that is held.
+    fn commit(&mut self, len: usize) {
+        let held = std::mem::take(&mut self.pending).bytes;
+        if let Some(open) = &mut self.open {
+            open.len += held + len;
+        }
+    }
+
+    /// Holds a line; `false` if no more may be held.
+    fn hold(&mut self, len: usize) -> bool {
+        let pending = &mut self.pending;
+        if pending.lines == HELD_LINES || pending.bytes + len > HELD_BYTES || self.long.is_some() {
+            return false;
+        }
+        pending.lens[pending.lines] = len as u32;
+        pending.lines += 1;
+        pending.bytes += len;
+        true
+    }
+
+    fn hold_head(&mut self, seen: &Seen, len: usize) {
+        if self.hold(len) {
+            self.pending.heads = seen.heads;
+            self.pending.firm = seen.firm;
+        } else {
+            self.close();
+            self.alone(len);
+        }
+    }
+
+    /// A record of its own, that nothing can continue.
+    fn alone(&mut self, len: usize) {
+        if self.long.is_some() {
+            self.open = Some(Open {
+                len,
+                parts: 0,
+                mode: Mode::Line,
+            });
+        } else {
+            self.out.push(Emit {
+                len,
+                trace: None,
+                parts: 0,
+            });
+        }
+    }
+
+    /// The open record is complete with this line.
+    fn finish(&mut self) {
+        match &mut self.long {
+            Some(ends) => *ends = true,
+            None => self.close(),
+        }
+    }
+
+    /// What is held was no traceback: the rest of a message, where one goes on, else lines of their own.
+    fn release(&mut self) {
+        if self
+            .open
+            .is_some_and(|open| matches!(open.mode, Mode::Trace { sticky: true, .. }))
+        {
+            return self.commit(0);
+        }
+        let pending = std::mem::take(&mut self.pending);
+        self.leave();
+        self.leave_singly(&pending);
+    }
+
+    fn close(&mut self) {
+        if self.pending.heads != 0 {
+            self.release();
+        }
+        let pending = std::mem::take(&mut self.pending);
+        self.leave();
+        self.leave_singly(&pending);
+    }
+
+    fn leave_singly(&mut self, pending: &Pending) {
+        for len in &pending.lens[..pending.lines] {
+            self.out.push(Emit {
+                len: *len as usize,
+                trace: None,
+                parts: 0,
+            });
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.out.push(Emit {
+                len: open.len,
+                trace: open.marks(),
+                parts: open.parts,
+            });
+        }
+    }
+}
+
+impl Open {
+    fn marks(&self) -> Option<Marks> {
+        match self.mode {
+            Mode::Trace {
+                language, state, ..
+            } if state.seen => Some(Marks {
+                language,
+                error: state.error,
+                frame: state.frame,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// The first language that takes `line` for the confirmation of `head`.
+fn confirmed<'l>(
+    languages: impl Iterator<Item = (u8, &'l dyn super::language::Language)>,
+    head: Head,
+    line: &Line<'_>,
+) -> Option<(u8, State)> {
+    let mut languages = languages;
+    languages.find_map(|(i, l)| l.confirm(head, line).map(|state| (i, state)))
+}
+
+/// Indented lines, and the closing brackets of a value, belong to a logger's line.
+fn joins_log(line: &Line<'_>, depth: i32) -> bool {
+    line.indent > 0 || depth > 0 && matches!(line.text.first(), Some(b'}' | b']' | b')'))
+}
+
+/// A value that a message ending in a colon announced.
+fn opens_value(line: &Line<'_>) -> bool {
+    matches!(line.text.first(), Some(b'{' | b'[' | b'('))
+}
+
+fn ends_open(text: &[u8]) -> bool {
+    matches!(text.trim_ascii_end().last(), Some(b'{' | b'[' | b'('))
+}

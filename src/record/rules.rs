@@ -1,0 +1,235 @@
+//! The settings in the form that the hot path needs, and what the rules see in one line.
+
+use super::language::{
+    ALL, ERROR_WORD, Language, NAMES, NUMBER_STOP, ODD_WORD, OPEN_END, Opening, Shape, State,
+};
+use super::line::Line;
+use super::logstart::{Start, log_start};
+use super::{Languages, Settings};
+use std::time::Duration;
+
+/// Names that `--records` takes beside `auto` and `lines`.
+pub fn languages() -> &'static [&'static str] {
+    NAMES
+}
+
+/// A name that [`languages`] does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown language \"{name}\"; known are: {}", NAMES.join(", "))]
+pub struct UnknownLanguage {
+    /// As it was given.
+    pub name: String,
+}
+
+/// A set of languages, by their place in [`ALL`].
+pub(super) type Set = u32;
+
+/// How records are made, compiled; shared by all streams.
+#[derive(Debug)]
+pub struct Rules {
+    /// A record is a line.
+    pub(super) lines: bool,
+    pub(super) record_start: Option<regex::bytes::Regex>,
+    pub(super) record_timeout: Duration,
+    pub(super) line_timeout: Option<Duration>,
+    pub(super) max_record: usize,
+    enabled: Set,
+    /// For each byte behind the indentation, the languages to ask.
+    first: Box<[Set; 256]>,
+    by_error_word: Set,
+    by_odd_word: Set,
+    by_number_stop: Set,
+    by_open_end: Set,
+}
+
+/// What the rules see in a line by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) start: Option<Start>,
+    /// A certain opener, with its language.
+    pub(super) opener: Option<(u8, State)>,
+    /// The languages for which it may be a head.
+    pub(super) heads: Set,
+    /// How firm the firmest of these is.
+    pub(super) firm: bool,
+}
+
+impl Seen {
+    /// Nothing in particular.
+    pub(super) const NOTHING: Self = Self {
+        start: None,
+        opener: None,
+        heads: 0,
+        firm: false,
+    };
+
+    /// Whether a line with this leaves at once where no record is open.
+    pub(super) fn plain(&self) -> bool {
+        self.start.is_none() && self.opener.is_none() && self.heads == 0
+    }
+}
+
+impl Rules {
+    /// The rules that `settings` ask for.
+    pub fn new(settings: &Settings) -> Result<Self, UnknownLanguage> {
+        let enabled = enabled(&settings.languages)?;
+        let mut first = Box::new([0; 256]);
+        for (i, language) in ALL.iter().enumerate() {
+            for byte in language.first() {
+                first[usize::from(*byte)] |= enabled & (1 << i);
+            }
+        }
+        let by = |sign: u8| {
+            let wants = |(i, l): (usize, &&dyn Language)| {
+                if l.signs() & sign == 0 {
+                    0
+                } else {
+                    enabled & (1 << i)
+                }
+            };
+            ALL.iter()
+                .enumerate()
+                .map(wants)
+                .fold(0, |set, bit| set | bit)
+        };
+        Ok(Self {
+            lines: settings.languages == Languages::Lines,
+            record_start: settings.record_start.clone(),
+            record_timeout: settings.record_timeout,
+            line_timeout: settings.line_timeout,
+            max_record: settings.max_record.max(1),
+            enabled,
+            first,
+            by_error_word: by(ERROR_WORD),
+            by_odd_word: by(ODD_WORD),
+            by_number_stop: by(NUMBER_STOP),
+            by_open_end: by(OPEN_END),
+        })
+    }
+
+    /// What stands in `line`. Most lines are done after a look at their first and last bytes and their first word.
+    #[inline]
+    pub(super) fn see(&self, line: &Line<'_>) -> Seen {
+        let Some(first) = line.body().first() else {
+            return Seen::NOTHING;
+        };
+        let mut ask = self.first[usize::from(*first)];
+        if line.errors {
+            ask |= self.by_error_word;
+        }
+        if odd_word(line.body()) {
+            ask |= self.by_odd_word;
+        }
+        match line.text {
+            [.., b'0'..=b'9', b'.'] => ask |= self.by_number_stop,
+            [.., b'{' | b'['] => ask |= self.by_open_end,
+            _ => {}
+        }
+        let mut seen = Seen {
+            start: log_start(line),
+            ..Seen::NOTHING
+        };
+        if ask != 0 {
+            open(ask, line, &mut seen);
+        }
+        seen
+    }
+
+    /// The languages in use, in order.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u8, &'static dyn Language)> {
+        members(self.enabled)
+    }
+}
+
+/// Asks the languages of `ask` about `line`.
+fn open(mut ask: Set, line: &Line<'_>, seen: &mut Seen) {
+    while ask != 0 {
+        let i = ask.trailing_zeros();
+        ask &= ask - 1;
+        match language(i as u8).open(line) {
+            Opening::No => {}
+            Opening::Head(shape) => {
+                seen.heads |= 1 << i;
+                seen.firm |= shape == Shape::Firm;
+            }
+            Opening::Trace(state) => {
+                seen.opener = Some((i as u8, state));
+                return;
+            }
+        }
+    }
+}
+
+/// The languages of a set, in order.
+pub(super) fn members(set: Set) -> impl Iterator<Item = (u8, &'static dyn Language)> {
+    ALL.iter()
+        .enumerate()
+        .filter(move |(i, _)| set & (1 << i) != 0)
+        .map(|(i, l)| (i as u8, *l))
+}
+
+/// The language at place `i` of [`ALL`].
+pub(super) fn language(i: u8) -> &'static dyn Language {
+    ALL[usize::from(i)]
+}
+
+fn enabled(languages: &Languages) -> Result<Set, UnknownLanguage> {
+    match languages {
+        Languages::Auto => Ok((1 << ALL.len()) - 1),
+        Languages::Lines => Ok(0),
+        Languages::Only(names) => {
+            let known = |name: &String| {
+                let at = ALL
+                    .iter()
+                    .position(|l| NAMES.contains(&name.as_str()) && l.name() == name);
+                at.ok_or_else(|| UnknownLanguage { name: name.clone() })
+            };
+            names
+                .iter()
+                .try_fold(1, |set, name| Ok(set | 1 << known(name)?))
+        }
+    }
+}
+
+/// A first word with a dot inside, or a colon at its end or in it: a type's name, a file's.
+fn odd_word(body: &[u8]) -> bool {
+    for b in body.iter().take(128) {
+        match b {
+            b' ' | b'\t' => return false,
+            b'.' | b':' | b'$' => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_languages_are_named() {
+        let settings = Settings {
+            languages: Languages::Only(vec!["cobol".into()]),
+            ..Settings::default()
+        };
+        let error = Rules::new(&settings).unwrap_err().to_string();
+        assert!(
+            error.starts_with("unknown language \"cobol\"; known are: python"),
+            "{error}"
+        );
+        let settings = Settings {
+            languages: Languages::Only(vec!["object".into()]),
+            ..Settings::default()
+        };
+        assert!(Rules::new(&settings).is_err());
+    }
+
+    #[test]
+    fn every_name_is_a_language() {
+        for name in languages() {
+            assert!(ALL.iter().any(|l| l.name() == *name), "{name}");
+        }
+        assert_eq!(languages().len() + 1, ALL.len());
+    }
+}

@@ -1,0 +1,147 @@
+//! The bytes that are not decided yet: first those kept from earlier reads, then the rest of this one.
+
+use std::collections::VecDeque;
+
+/// What an idle stream may keep of its buffer.
+const IDLE: usize = 8 << 10;
+/// How many times of reading are remembered for one record.
+const MARKS: usize = 32;
+
+/// Undecided bytes, in a buffer and behind it in the input at hand. They are copied only when they must be kept, or
+/// when a record lies in both.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    buf: Vec<u8>,
+    /// Undecided bytes in `buf` begin here.
+    head: usize,
+    /// Undecided bytes in the input begin here.
+    from: usize,
+    /// Where in the stream the first undecided byte stands.
+    base: u64,
+    /// From which place in the stream on bytes were read when.
+    marks: VecDeque<(u64, u64)>,
+}
+
+impl Store {
+    /// A new input, read at `wall_us`.
+    pub(super) fn begin(&mut self, wall_us: u64) {
+        self.from = 0;
+        let at = self.base + self.kept() as u64;
+        if self.kept() == 0 {
+            self.marks.clear();
+        } else if self.marks.back().is_some_and(|m| m.1 == wall_us) {
+            return;
+        }
+        if self.marks.len() == MARKS {
+            // Coarser from now on: a time may be that of the read before.
+            let mut i = 0;
+            self.marks.retain(|_| {
+                i += 1;
+                i % 2 == 1
+            });
+        }
+        self.marks.push_back((at, wall_us));
+    }
+
+    /// No input is at hand.
+    pub(super) fn rewind(&mut self) {
+        self.from = 0;
+    }
+
+    /// Undecided bytes in the buffer.
+    #[inline]
+    pub(super) fn kept(&self) -> usize {
+        self.buf.len() - self.head
+    }
+
+    /// The first `len` undecided bytes in one piece.
+    #[inline]
+    pub(super) fn front<'a>(&'a mut self, input: &'a [u8], len: usize) -> &'a [u8] {
+        let kept = self.kept();
+        if kept == 0 {
+            return &input[self.from..self.from + len];
+        }
+        if len > kept {
+            let missing = len - kept;
+            self.buf
+                .extend_from_slice(&input[self.from..self.from + missing]);
+            self.from += missing;
+        }
+        &self.buf[self.head..self.head + len]
+    }
+
+    /// Takes the first `len` bytes, which [`Self::front`] has shown, away, and gives them to `leave` with the time at
+    /// which they were read. What is taken away stays taken if `leave` panics.
+    #[inline]
+    pub(super) fn take(&mut self, input: &[u8], len: usize, leave: impl FnOnce(&[u8], u64)) {
+        let wall_us = self.wall_us();
+        self.front(input, len);
+        self.base += len as u64;
+        if self.kept() == 0 {
+            self.from += len;
+            return leave(&input[self.from - len..self.from], wall_us);
+        }
+        let head = self.head;
+        self.head += len;
+        leave(&self.buf[head..head + len], wall_us);
+        if self.head == self.buf.len() {
+            self.buf.clear();
+            self.head = 0;
+        }
+    }
+
+    /// The last `len` bytes that are kept, followed by the input up to `end`, in one piece in the buffer.
+    pub(super) fn gather(&mut self, input: &[u8], len: usize, end: usize) -> &[u8] {
+        self.keep(input, end);
+        &self.buf[self.buf.len() - len..]
+    }
+
+    /// Keeps the input up to `end`.
+    pub(super) fn keep(&mut self, input: &[u8], end: usize) {
+        if self.head > 0 && self.head >= self.kept() {
+            self.buf.drain(..self.head);
+            self.head = 0;
+        }
+        self.buf.extend_from_slice(&input[self.from..end]);
+        self.from = end;
+    }
+
+    /// Gives memory back that is no longer needed.
+    pub(super) fn shrink(&mut self) {
+        if self.kept() == 0 {
+            self.buf.clear();
+            self.head = 0;
+        }
+        if self.buf.capacity() > IDLE && self.buf.len() < self.buf.capacity() / 4 {
+            self.buf.shrink_to(IDLE.max(self.buf.len() * 2));
+        }
+    }
+
+    /// Memory in use.
+    pub(super) fn capacity(&self) -> usize {
+        self.buf.capacity() + self.marks.capacity() * size_of::<(u64, u64)>()
+    }
+
+    /// How much of the input has left or is kept.
+    pub(super) fn taken(&self) -> usize {
+        self.from
+    }
+
+    /// All that is kept; the store is empty afterwards.
+    pub(super) fn drain(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.buf);
+        bytes.drain(..self.head.min(bytes.len()));
+        self.head = 0;
+        self.base += bytes.len() as u64;
+        self.marks.clear();
+        bytes
+    }
+
+    /// When the first undecided byte was read.
+    fn wall_us(&mut self) -> u64 {
+        while self.marks.get(1).is_some_and(|m| m.0 <= self.base) {
+            self.marks.pop_front();
+        }
+        self.marks.front().map_or(0, |m| m.1)
+    }
+}
