@@ -418,15 +418,12 @@ impl Emit {
 /// What a traceback in `bytes` says, as far as it is in them.
 fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
     let lang = language(marks.language);
-    let line_at = |at: Option<usize>| {
-        let rest = bytes.get(at?..).filter(|rest| !rest.is_empty())?;
-        let end = memchr(b'\n', rest).unwrap_or(rest.len());
-        Some(uncoloured(trim_end(&rest[..end.min(CLIP)])))
-    };
+    let error = marks.error.and_then(|at| line_at(bytes, at));
     let (exception_type, exception_message) =
-        line_at(marks.error).map_or((None, None), |text| lang.error(text));
-    let frame = line_at(marks.frame)
-        .map(|text| lang.frame(text))
+        error.map_or((None, None), |(text, _)| lang.error(text));
+    let frame = marks.frame.and_then(|at| line_at(bytes, at));
+    let frame = frame
+        .map(|(text, end)| lang.frame(text, line_at(bytes, end).unwrap_or_default().0))
         .unwrap_or_default();
     Trace {
         lang: lang.name(),
@@ -436,6 +433,13 @@ fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
         line: frame.line,
         function: frame.function,
     }
+}
+
+/// The line of `bytes` that begins at `at`, and where the next one does.
+fn line_at(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+    let end = memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
+    Some((uncoloured(trim_end(&rest[..end.min(CLIP)])), at + end))
 }
 
 /// Without escape sequences at both ends, which is where colours stand; a slice cannot leave out more.

@@ -1,13 +1,20 @@
 //! What a language brings: one file with one [`Language`], and one line in [`ALL`].
 
 use super::line::Line;
-use super::{object, python};
+use super::{java, node, object, php, python, ruby};
 
 /// All languages. The first is no language but pretty-printed objects, and is always on.
-pub(super) static ALL: &[&dyn Language] = &[&object::Object, &python::Python];
+pub(super) static ALL: &[&dyn Language] = &[
+    &object::Object,
+    &python::Python,
+    &java::Java,
+    &node::Node,
+    &ruby::Ruby,
+    &php::Php,
+];
 
 /// Their names, for `--records`.
-pub(super) static NAMES: &[&str] = &["python"];
+pub(super) static NAMES: &[&str] = &["python", "java", "node", "ruby", "php"];
 
 /// Looked at also when `Error` or `Exception` stands anywhere in the line.
 pub(super) const ERROR_WORD: u8 = 1;
@@ -52,7 +59,6 @@ pub(super) enum Opening {
 pub(super) enum Shape {
     /// It has the form of a head from its first byte: it replaces a head that is held.
     Firm,
-    #[allow(dead_code)]
     /// An error's name stands somewhere in it: it may as well be the second line of a held head's message.
     Loose,
 }
@@ -64,6 +70,8 @@ pub(super) struct Head {
     pub(super) lines: usize,
     /// Where the head, or the logger's line, begins, counted from the record's first byte.
     pub(super) at: usize,
+    /// Whether it ends in an opening bracket.
+    pub(super) open_end: bool,
 }
 
 /// What a line is to an open traceback.
@@ -77,6 +85,8 @@ pub(super) enum Step {
     Hold,
     /// Does not belong.
     Foreign,
+    /// The traceback is that of another language, which is to be asked instead.
+    Other(&'static str),
 }
 
 /// A place in the source.
@@ -100,6 +110,10 @@ pub(super) trait Language: Sync {
     fn signs(&self) -> u8 {
         0
     }
+    /// Whether the message ends the traceback, so that its further lines are seen only by the prefix that they lack.
+    fn message_last(&self) -> bool {
+        false
+    }
     /// Whether `line` opens a traceback.
     fn open(&self, line: &Line<'_>) -> Opening;
     /// Whether `line` makes the head that is held, or the logger's line before it, a traceback.
@@ -114,6 +128,6 @@ pub(super) trait Language: Sync {
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step;
     /// Type and message from the line at [`State::error`].
     fn error<'a>(&self, text: &'a [u8]) -> Error<'a>;
-    /// The place from the line at [`State::frame`].
-    fn frame<'a>(&self, text: &'a [u8]) -> Frame<'a>;
+    /// The place from the line at [`State::frame`], and the line below it.
+    fn frame<'a>(&self, text: &'a [u8], below: &'a [u8]) -> Frame<'a>;
 }

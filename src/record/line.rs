@@ -122,6 +122,52 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
     text.trim_ascii()
 }
 
+/// The length of a name with dots at the front of `text`: `com.acme.Outer$Inner`, `app::Error`.
+pub(super) fn dotted_len(text: &[u8]) -> usize {
+    let inside = |b: &&u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(b, b'_' | b'.' | b'$' | b':' | b'/' | b'`')
+            || **b >= 0x80
+    };
+    let first = text
+        .first()
+        .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'$'));
+    let len = if first {
+        text.iter().take_while(inside).count()
+    } else {
+        0
+    };
+    len - text[..len].iter().rev().take_while(|b| **b == b':').count()
+}
+
+/// A type's name that ends in `Error` or `Exception`, wherever it stands, and the message behind its colon.
+pub(super) fn named_error(text: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
+    for e in memchr_iter(b'E', text) {
+        let Some(len) = [&b"Exception"[..], b"Error"]
+            .iter()
+            .find(|w| text[e..].starts_with(w))
+            .map(|w| w.len())
+        else {
+            continue;
+        };
+        let end = e + len;
+        if text
+            .get(end)
+            .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$'))
+        {
+            continue;
+        }
+        let name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$');
+        let start = e - text[..e].iter().rev().take_while(name).count();
+        let message = text[end..]
+            .strip_prefix(b": ")
+            .map(trim)
+            .filter(|m| !m.is_empty());
+        return (Some(&text[start..end]), message);
+    }
+    (None, None)
+}
+
 /// Opening less closing brackets, outside double-quoted strings.
 pub(super) fn brackets(text: &[u8]) -> i32 {
     let (mut depth, mut quoted, mut escaped) = (0, false, false);

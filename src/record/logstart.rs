@@ -17,10 +17,21 @@ pub(super) enum Start {
 pub(super) struct Log {
     /// WARNING or worse: a traceback may follow in the same call.
     pub(super) high: bool,
-    /// Only the first line of two: java.util.logging writes the level on the next.
-    pub(super) first_of_two: bool,
-    /// The line is no more than a level word and its text: the second of two, if one was open.
-    pub(super) level_only: bool,
+    pub(super) pair: Pair,
+    /// It is a traceback's head as well; the message may have further lines before that goes on.
+    pub(super) is_head: bool,
+}
+
+/// java.util.logging writes two lines: when and where, then the level and the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Pair {
+    /// Neither.
+    #[default]
+    No,
+    /// Only the first of two.
+    First,
+    /// A level word and text: the second, if the first is open.
+    Second,
 }
 
 /// How grave a level word is.
@@ -117,8 +128,8 @@ fn level_first(text: &[u8]) -> Option<Start> {
     };
     Some(Start::Log(Log {
         high: level == Level::High,
-        first_of_two: false,
-        level_only: colon,
+        pair: if colon { Pair::Second } else { Pair::No },
+        ..Log::default()
     }))
 }
 
@@ -303,9 +314,8 @@ fn stamped(text: &[u8]) -> Option<Start> {
     let rest = timestamp(text)?;
     if text[0].is_ascii_alphabetic() && java_util_logging(text) {
         return Some(Start::Log(Log {
-            high: false,
-            first_of_two: true,
-            level_only: false,
+            pair: Pair::First,
+            ..Log::default()
         }));
     }
     Some(levelled(text, rest))
@@ -335,6 +345,10 @@ fn levelled(text: &[u8], rest: &[u8]) -> Start {
 /// Words that make a line without a level one that a traceback may follow.
 fn reports_error(rest: &[u8]) -> bool {
     let rest = &rest[..rest.len().min(512)];
+    // Go programs tell of a panic they survived in one call, and print the stack in another.
+    if memmem::find(rest, b"recovered").is_some() {
+        return false;
+    }
     [
         &b"rror"[..],
         b"xception",
@@ -680,9 +694,11 @@ mod tests {
     #[test]
     fn java_util_logging_has_two_lines() {
         let first = start("Nov 23, 2026 2:29:45 PM Main main");
-        assert!(matches!(first, Some(Start::Log(l)) if l.first_of_two));
-        assert!(matches!(start("SEVERE: bad"), Some(Start::Log(l)) if l.level_only && l.high));
+        assert!(matches!(first, Some(Start::Log(l)) if l.pair == Pair::First));
+        assert!(
+            matches!(start("SEVERE: bad"), Some(Start::Log(l)) if l.pair == Pair::Second && l.high)
+        );
         let one = start("Jul 09, 2015 3:23:29 PM com.acme.MakeLog: RuntimeException: x");
-        assert!(matches!(one, Some(Start::Log(l)) if l.high && !l.first_of_two));
+        assert!(matches!(one, Some(Start::Log(l)) if l.high && l.pair == Pair::No));
     }
 }

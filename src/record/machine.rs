@@ -5,8 +5,8 @@
 
 use super::language::{Head, State, Step};
 use super::line::{Line, brackets};
-use super::logstart::{Log, Start};
-use super::rules::{Rules, Seen, Set, language, members};
+use super::logstart::{Log, Pair, Start};
+use super::rules::{Rules, Seen, Set, by_name, language, members};
 use std::time::Duration;
 
 /// How many undecided lines may stand behind the open record, and how many bytes.
@@ -72,6 +72,8 @@ struct Pending {
     heads: Set,
     /// That head's form is beyond doubt.
     firm: bool,
+    /// It ends in an opening bracket.
+    open_end: bool,
     /// The line before said that the next is a further head of the same message.
     nested: bool,
 }
@@ -128,6 +130,8 @@ impl Machine {
         };
         if self.fenced() {
             self.in_trace(&line, seen, len);
+        } else if self.pending.heads != 0 && self.confirmed_by(&line, len) {
+            // Even a line that looks like a logger's: `WARNING: DATA RACE` behind its rule.
         } else if let Some(start) = seen.start {
             self.log_start(start, &line, seen, len);
         } else if self.pending.heads == 0 || !self.behind_head(&line, seen, len) {
@@ -138,7 +142,7 @@ impl Machine {
                 }
                 Some(Mode::Line | Mode::Custom) | None => {
                     self.close();
-                    self.fresh(seen, len);
+                    self.fresh(&line, seen, len);
                 }
             }
         }
@@ -217,7 +221,7 @@ impl Machine {
             ) => rules.record_timeout,
             Some(Mode::Log {
                 log, depth: ..=0, ..
-            }) if !log.high && !log.first_of_two && self.pending.heads == 0 => LOW,
+            }) if !log.high && log.pair != Pair::First && self.pending.heads == 0 => LOW,
             Some(Mode::Line) => return None,
             None if self.pending.lines == 0 => return None,
             _ => HIGH,
@@ -248,6 +252,10 @@ impl Machine {
             (Start::Alone, _) => self.alone(len),
             (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
             (Start::Log(log), None) => {
+                let log = Log {
+                    is_head: seen.firm,
+                    ..log
+                };
                 let colon = matches!(line.text.trim_ascii_end().last(), Some(b':' | b'='));
                 let depth = i32::from(ends_open(line.text));
                 self.open = Some(Open {
@@ -271,7 +279,7 @@ impl Machine {
         let Start::Log(second) = start else {
             return false;
         };
-        if !second.level_only || !log.first_of_two || self.pending.lines > 0 {
+        if second.pair != Pair::Second || log.pair != Pair::First || self.pending.lines > 0 {
             return false;
         }
         *log = Log {
@@ -282,11 +290,11 @@ impl Machine {
     }
 
     /// Nothing is open.
-    fn fresh(&mut self, seen: &Seen, len: usize) {
+    fn fresh(&mut self, line: &Line<'_>, seen: &Seen, len: usize) {
         if let Some((language, state)) = seen.opener {
             self.open_trace(language, state, false, len);
         } else if seen.heads != 0 && self.long.is_none() {
-            self.hold_head(seen, len);
+            self.hold_head(line, seen, len);
         } else {
             self.alone(len);
         }
@@ -310,10 +318,14 @@ impl Machine {
                 return self.join(language, state, len);
             }
             self.close();
-            return self.fresh(seen, len);
+            return self.fresh(line, seen, len);
         }
         if !line.blank() && (log.high || line.indent > 0) {
-            let head = Head { lines: 0, at: 0 };
+            let head = Head {
+                lines: 0,
+                at: 0,
+                open_end: false,
+            };
             if let Some((language, state)) = confirmed(rules.each(), head, line) {
                 let error = state.error.or(Some(0));
                 return self.join(language, State { error, ..state }, len);
@@ -329,11 +341,13 @@ impl Machine {
             return self.commit(len);
         } else if depth > 0 && self.long.is_none() && self.hold(len) {
             return self.count_brackets(line);
+        } else if log.is_head && seen.heads == 0 && self.hold(len) {
+            return;
         } else if log.high && seen.heads != 0 && self.pending.lines == 0 && self.long.is_none() {
-            return self.hold_head(seen, len);
+            return self.hold_head(line, seen, len);
         }
         self.close();
-        self.fresh(seen, len);
+        self.fresh(line, seen, len);
     }
 
     fn join_log(&mut self, line: &Line<'_>, len: usize) {
@@ -376,7 +390,12 @@ impl Machine {
         else {
             return;
         };
-        let (step, sticky) = (language(*name).next(state, line), *sticky);
+        let mut step = language(*name).next(state, line);
+        if let Step::Other(other) = step {
+            *name = by_name(other);
+            step = language(*name).next(state, line);
+        }
+        let sticky = *sticky;
         match step {
             Step::Continue => return self.commit(len),
             Step::End => {
@@ -384,18 +403,18 @@ impl Machine {
                 return self.finish();
             }
             Step::Hold if self.hold(len) => return,
-            Step::Hold | Step::Foreign => {}
+            Step::Hold | Step::Foreign | Step::Other(_) => {}
         }
         if let (Some(start), false) = (seen.start, self.fenced()) {
             return self.log_start(start, line, seen, len);
         }
         if !sticky || seen.opener.is_some() || !self.message_goes_on() {
             self.close();
-            return self.fresh(seen, len);
+            return self.fresh(line, seen, len);
         }
         if seen.heads != 0 && self.long.is_none() {
             self.commit(0);
-            self.hold_head(seen, len);
+            self.hold_head(line, seen, len);
         } else if !line.blank() || !self.hold(len) {
             self.commit(len);
         }
@@ -414,8 +433,8 @@ impl Machine {
         *extra <= MESSAGE_LINES
     }
 
-    /// Behind a head that is held. `false`: it is held no more, and the line is still to be judged.
-    fn behind_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) -> bool {
+    /// Whether `line` makes the held head a traceback; it is taken then.
+    fn confirmed_by(&mut self, line: &Line<'_>, len: usize) -> bool {
         // A head's place is counted from its own record, unless it joins a logger's line.
         let first = if self.behind_logger() {
             0
@@ -425,14 +444,21 @@ impl Machine {
         let head = Head {
             lines: self.pending.lines,
             at: self.open_len() - first,
+            open_end: self.pending.open_end,
         };
-        let at = line.at - first;
-        if let Some((language, state)) =
-            confirmed(members(self.pending.heads), head, &Line { at, ..*line })
-        {
-            self.confirm(language, state, head.at, len);
-            return true;
-        }
+        let line = Line {
+            at: line.at - first,
+            ..*line
+        };
+        let Some((language, state)) = confirmed(members(self.pending.heads), head, &line) else {
+            return false;
+        };
+        self.confirm(language, state, head.at, len);
+        true
+    }
+
+    /// Behind a head that is held. `false`: it is held no more, and the line is still to be judged.
+    fn behind_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) -> bool {
         let replaced = seen.heads != 0 && (seen.firm || !self.pending.firm) && !self.pending.nested;
         if seen.opener.is_some() || replaced || self.long.is_some() || !self.hold(len) {
             self.release();
@@ -466,26 +492,23 @@ impl Machine {
     /// The open logger's line turns out to announce a traceback.
     fn join(&mut self, language: u8, state: State, len: usize) {
         self.commit(len);
-        if let Some(open) = &mut self.open {
-            open.mode = Mode::Trace {
-                language,
-                state,
-                sticky: true,
-                extra: 0,
-            };
+        if let Some(Open { len, parts, .. }) = self.open {
+            self.open_trace(language, state, true, len);
+            self.open = self.open.map(|open| Open { parts, ..open });
         }
     }
 
-    fn open_trace(&mut self, language: u8, state: State, sticky: bool, len: usize) {
+    fn open_trace(&mut self, name: u8, state: State, prefixed: bool, len: usize) {
+        let mode = Mode::Trace {
+            language: name,
+            state,
+            sticky: prefixed && language(name).message_last(),
+            extra: 0,
+        };
         self.open = Some(Open {
             len,
             parts: 0,
-            mode: Mode::Trace {
-                language,
-                state,
-                sticky,
-                extra: 0,
-            },
+            mode,
         });
     }
 
@@ -509,10 +532,11 @@ impl Machine {
         true
     }
 
-    fn hold_head(&mut self, seen: &Seen, len: usize) {
+    fn hold_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) {
         if self.hold(len) {
             self.pending.heads = seen.heads;
             self.pending.firm = seen.firm;
+            self.pending.open_end = ends_open(line.text);
         } else {
             self.close();
             self.alone(len);

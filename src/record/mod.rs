@@ -5,12 +5,16 @@
 //! through [`Assembler::silent`], memory only through [`Assembler::cut`].
 
 mod assembler;
+mod java;
 mod language;
 mod line;
 mod logstart;
 mod machine;
+mod node;
 mod object;
+mod php;
 mod python;
+mod ruby;
 mod rules;
 mod store;
 #[cfg(test)]

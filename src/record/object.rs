@@ -49,7 +49,7 @@ impl Language for Object {
         (None, None)
     }
 
-    fn frame<'a>(&self, _: &'a [u8]) -> Frame<'a> {
+    fn frame<'a>(&self, _: &'a [u8], _: &'a [u8]) -> Frame<'a> {
         Frame::default()
     }
 }

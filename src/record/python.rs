@@ -55,6 +55,10 @@ impl Language for Python {
         ODD_WORD
     }
 
+    fn message_last(&self) -> bool {
+        true
+    }
+
     fn open(&self, line: &Line<'_>) -> Opening {
         if let Some(state) = opener(line) {
             return Opening::Trace(state);
@@ -142,7 +146,7 @@ impl Language for Python {
         (Some(&text[..end]).filter(|t| !t.is_empty()), message)
     }
 
-    fn frame<'a>(&self, text: &'a [u8]) -> Frame<'a> {
+    fn frame<'a>(&self, text: &'a [u8], _: &'a [u8]) -> Frame<'a> {
         let Some(rest) = after(text, b"File \"") else {
             return Frame::default();
         };
@@ -394,6 +398,15 @@ fn frames(state: &mut State, line: &Line<'_>) -> Step {
     if line.indent > state.indent {
         if line.body().starts_with(b"File \"") {
             state.frame = Some(line.at);
+        } else if state.lines == 1
+            && number(line.body()).is_some_and(|(_, r)| r.starts_with(b": from "))
+        {
+            // Ruby 2.5 to 2.7 begin with the same words.
+            *state = State {
+                seen: true,
+                ..State::default()
+            };
+            return Step::Other("ruby");
         }
         return Step::Continue;
     }
@@ -918,7 +931,7 @@ second"#;
 
     #[test]
     fn frames_are_taken_apart() {
-        let frame = Python.frame(b"  File \"/srv/a b.py\", line 12, in <module>");
+        let frame = Python.frame(b"  File \"/srv/a b.py\", line 12, in <module>", b"");
         assert_eq!(
             frame,
             Frame {
@@ -927,7 +940,7 @@ second"#;
                 function: Some(b"<module>")
             }
         );
-        assert_eq!(Python.frame(b"nothing"), Frame::default());
+        assert_eq!(Python.frame(b"nothing", b""), Frame::default());
     }
 
     #[test]

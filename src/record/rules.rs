@@ -168,6 +168,11 @@ pub(super) fn members(set: Set) -> impl Iterator<Item = (u8, &'static dyn Langua
         .map(|(i, l)| (i as u8, *l))
 }
 
+/// The place of the language `name` in [`ALL`].
+pub(super) fn by_name(name: &str) -> u8 {
+    ALL.iter().position(|l| l.name() == name).unwrap_or(0) as u8
+}
+
 /// The language at place `i` of [`ALL`].
 pub(super) fn language(i: u8) -> &'static dyn Language {
     ALL[usize::from(i)]
