@@ -1,7 +1,9 @@
 //! What a language brings: one file with one [`Language`], and one line in [`ALL`].
 
 use super::line::Line;
-use super::{java, node, object, php, python, ruby};
+use super::{
+    cpp, csharp, dart, elixir, erlang, go, java, lua, node, object, perl, php, python, ruby, rust,
+};
 
 /// All languages. The first is no language but pretty-printed objects, and is always on.
 pub(super) static ALL: &[&dyn Language] = &[
@@ -11,10 +13,22 @@ pub(super) static ALL: &[&dyn Language] = &[
     &node::Node,
     &ruby::Ruby,
     &php::Php,
+    &go::Go,
+    &rust::Rust,
+    &csharp::CSharp,
+    &perl::Perl,
+    &lua::Lua,
+    &elixir::Elixir,
+    &erlang::Erlang,
+    &cpp::Cpp,
+    &dart::Dart,
 ];
 
 /// Their names, for `--records`.
-pub(super) static NAMES: &[&str] = &["python", "java", "node", "ruby", "php"];
+pub(super) static NAMES: &[&str] = &[
+    "python", "java", "node", "ruby", "php", "go", "rust", "csharp", "perl", "lua", "elixir",
+    "erlang", "cpp", "dart",
+];
 
 /// Looked at also when `Error` or `Exception` stands anywhere in the line.
 pub(super) const ERROR_WORD: u8 = 1;
@@ -70,6 +84,8 @@ pub(super) struct Head {
     pub(super) lines: usize,
     /// Where the head, or the logger's line, begins, counted from the record's first byte.
     pub(super) at: usize,
+    /// Where the line behind it begins.
+    pub(super) second: usize,
     /// Whether it ends in an opening bracket.
     pub(super) open_end: bool,
 }

@@ -74,7 +74,7 @@ struct Pending {
     firm: bool,
     /// It ends in an opening bracket.
     open_end: bool,
-    /// The line before said that the next is a further head of the same message.
+    /// The line before announced the next, which is no head of its own whatever it looks like.
     nested: bool,
 }
 
@@ -324,6 +324,7 @@ impl Machine {
             let head = Head {
                 lines: 0,
                 at: 0,
+                second: 0,
                 open_end: false,
             };
             if let Some((language, state)) = confirmed(rules.each(), head, line) {
@@ -444,6 +445,7 @@ impl Machine {
         let head = Head {
             lines: self.pending.lines,
             at: self.open_len() - first,
+            second: self.open_len() - first + self.pending.lens[0] as usize,
             open_end: self.pending.open_end,
         };
         let line = Line {
@@ -481,9 +483,11 @@ impl Machine {
     /// The held head is a traceback's, and so are the lines behind it.
     fn confirm(&mut self, language: u8, mut state: State, head_at: usize, len: usize) {
         state.error = state.error.or(Some(head_at));
-        if self.behind_logger() {
+        if self.behind_logger() && !state.fenced {
             return self.join(language, state, len);
         }
+        state.error = state.error.and_then(|at| at.checked_sub(head_at));
+        state.frame = state.frame.and_then(|at| at.checked_sub(head_at));
         let pending = std::mem::take(&mut self.pending);
         self.close();
         self.open_trace(language, state, false, pending.bytes + len);
@@ -537,6 +541,7 @@ impl Machine {
             self.pending.heads = seen.heads;
             self.pending.firm = seen.firm;
             self.pending.open_end = ends_open(line.text);
+            self.pending.nested = line.text.ends_with(b":");
         } else {
             self.close();
             self.alone(len);

@@ -5,17 +5,26 @@
 //! through [`Assembler::silent`], memory only through [`Assembler::cut`].
 
 mod assembler;
+mod cpp;
+mod csharp;
+mod dart;
+mod elixir;
+mod erlang;
+mod go;
 mod java;
 mod language;
 mod line;
 mod logstart;
+mod lua;
 mod machine;
 mod node;
 mod object;
+mod perl;
 mod php;
 mod python;
 mod ruby;
 mod rules;
+mod rust;
 mod store;
 #[cfg(test)]
 mod testing;

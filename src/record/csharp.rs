@@ -1,0 +1,205 @@
+//! C# and the other languages of .NET and Mono: `Exception.ToString`.
+
+use super::java::class_head;
+use super::language::{
+    ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
+};
+use super::line::{Line, after, before, dotted_len, named_error, number, trim};
+use memchr::memmem;
+
+/// .NET and Mono.
+pub(super) struct CSharp;
+
+/// Behind an inner exception's head, whose message may have several lines. Phase 0 is between frames.
+const INNER: u8 = 1;
+
+impl Language for CSharp {
+    fn name(&self) -> &'static str {
+        "csharp"
+    }
+
+    fn first(&self) -> &'static [u8] {
+        b"U"
+    }
+
+    fn signs(&self) -> u8 {
+        ERROR_WORD | ODD_WORD
+    }
+
+    fn open(&self, line: &Line<'_>) -> Opening {
+        let text = line.text;
+        if line.indent == 0 && (unhandled(text).is_some() || class_head(text)) {
+            return Opening::Head(Shape::Firm);
+        }
+        if line.errors {
+            Opening::Head(Shape::Loose)
+        } else {
+            Opening::No
+        }
+    }
+
+    fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
+        let seen = State {
+            seen: true,
+            ..State::default()
+        };
+        let body = line.body();
+        if line.indent > 0 && frame(body) {
+            return Some(State {
+                frame: Some(line.at),
+                ..seen
+            });
+        }
+        (head.lines > 0 && line.indent > 0 && inner(body)).then_some(State {
+            phase: INNER,
+            ..seen
+        })
+    }
+
+    fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
+        let body = line.body();
+        if line.blank() {
+            return Step::Hold;
+        }
+        if line.indent > 0
+            && body.starts_with(b"at ")
+            && (frame(body) || memmem::find(body, b") in ").is_some())
+        {
+            state.frame = state.frame.or(Some(line.at));
+            state.phase = 0;
+            return Step::Continue;
+        }
+        if body.starts_with(b"--- End of ") {
+            state.phase = 0;
+            return Step::Continue;
+        }
+        if inner(body) {
+            state.phase = INNER;
+            return Step::Continue;
+        }
+        if state.phase == INNER {
+            Step::Hold
+        } else {
+            Step::Foreign
+        }
+    }
+
+    fn error<'a>(&self, text: &'a [u8]) -> Error<'a> {
+        let text = unhandled(text).unwrap_or(text);
+        if !class_head(text) {
+            return named_error(text);
+        }
+        let end = dotted_len(text);
+        let message = text[end..]
+            .strip_prefix(b": ")
+            .map(|m| before(m, b" ---> ").unwrap_or(m));
+        (Some(&text[..end]), message.map(trim))
+    }
+
+    fn frame<'a>(&self, text: &'a [u8], _: &'a [u8]) -> Frame<'a> {
+        let Some(body) = trim(text).strip_prefix(b"at ") else {
+            return Frame::default();
+        };
+        let function = before(body, b"(").map(trim);
+        let place = after(body, b" in ").filter(|p| !p.starts_with(b"<"));
+        let Some(colon) = place.and_then(|p| p.iter().rposition(|b| *b == b':')) else {
+            return Frame {
+                function,
+                ..Frame::default()
+            };
+        };
+        let place = place.unwrap_or_default();
+        let digits = place[colon + 1..]
+            .strip_prefix(b"line ")
+            .unwrap_or(&place[colon + 1..]);
+        Frame {
+            file: Some(&place[..colon]),
+            line: number(digits).map(|n| n.0),
+            function,
+        }
+    }
+}
+
+/// What follows `Unhandled exception. ` (.NET), `Unhandled Exception: ` (.NET Framework), `Unhandled Exception:` (Mono).
+fn unhandled(text: &[u8]) -> Option<&[u8]> {
+    let rest = text
+        .strip_prefix(b"Unhandled exception. ")
+        .or_else(|| text.strip_prefix(b"Unhandled Exception:"))?;
+    Some(trim(rest))
+}
+
+/// ` ---> System.Exception: inner`, `---> (Inner Exception #0) …`
+fn inner(body: &[u8]) -> bool {
+    body.starts_with(b"---> ")
+}
+
+/// `at A.B(String c) in file:line 3`, `at A.B () [0x00002] in file:3`, `at A.B()`.
+fn frame(body: &[u8]) -> bool {
+    let Some(rest) = body.strip_prefix(b"at ") else {
+        return false;
+    };
+    let Some(open) = rest.iter().position(|b| *b == b'(') else {
+        return false;
+    };
+    let name = trim(&rest[..open]);
+    // A generic's arguments stand in square brackets and may hold anything.
+    let plain = name[..name.iter().position(|b| *b == b'[').unwrap_or(name.len())].contains(&b' ');
+    let dotted = name.contains(&b'.') && !plain;
+    let end = trim(rest.strip_suffix(b"<---").unwrap_or(rest));
+    dotted
+        && (end.ends_with(b")")
+            || memmem::find(rest, b") in ").is_some()
+            || memmem::find(rest, b") [0x").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{records, traces};
+
+    #[test]
+    fn exceptions() {
+        records(
+            "
+fail: Orders[0]
+      System.ApplicationException: order 5 failed ---> System.Exception: stock
+        at U.Mid () [0x00002] in /srv/U.cs:3 
+         --- End of inner exception stack trace ---
+        at U.Main (System.String[] a) [0x00011] in /srv/U.cs:5 
+%%
+info: retry
+%%
+System.AggregateException: One or more. (stock) ---> System.Exception: stock
+  at U.<Main>m__0 () [0x00000] in /srv/U.cs:6 
+   --- End of inner exception stack trace ---
+  at System.Threading.Tasks.Task.Wait () [0x00052] in <12b4>:0 
+---> (Inner Exception #0) System.Exception: stock
+  at U.<Main>m__0 () [0x00000] in /srv/U.cs:6 <---
+%%
+
+%%
+Unhandled exception. System.InvalidOperationException: outer
+ ---> System.Exception: inner
+   at A.B.C(String d) in c:/a b.cs:line 36
+   --- End of inner exception stack trace ---
+   at A.B.Task(Task task)
+--- End of stack trace from previous location where exception was thrown ---
+   at A.B.MoveNext()
+%%
+done
+%%
+System.Exception: alone
+%%
+at most (three) words
+",
+        );
+    }
+
+    #[test]
+    fn what_it_says() {
+        let text = "System.Exception: bad ---> System.Other: x\n   at A.B.C(String d) in c:/a b.cs:line 36\n";
+        assert_eq!(
+            traces(text),
+            ["csharp System.Exception|bad|c:/a b.cs|36|A.B.C"]
+        );
+    }
+}

@@ -1,0 +1,361 @@
+//! Go: panics, runtime errors, signals, goroutine stacks, zap's stack traces, the race detector.
+
+use super::language::{Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step};
+use super::line::{Line, after, before, number, trim};
+use memchr::memmem;
+
+/// The runtime's forms.
+pub(super) struct Go;
+
+/// In a goroutine's stack.
+const STACK: u8 = 0;
+/// Between the rules of a race report.
+const RACE: u8 = 1;
+/// zap's pairs of function and place, without a goroutine.
+const PAIRS: u8 = 2;
+
+/// How far a race report may run without its end.
+const RACE_LINES: u32 = 2000;
+
+/// The rule around a race report.
+pub(super) const RULE: &[u8] = b"==================";
+
+impl Language for Go {
+    fn name(&self) -> &'static str {
+        "go"
+    }
+
+    fn first(&self) -> &'static [u8] {
+        b"pfSgru=["
+    }
+
+    fn signs(&self) -> u8 {
+        ODD_WORD
+    }
+
+    fn open(&self, line: &Line<'_>) -> Opening {
+        let text = line.text;
+        if line.indent > 0 {
+            return Opening::No;
+        }
+        if goroutine(text) {
+            return Opening::Trace(State {
+                seen: true,
+                error: Some(0),
+                ..State::default()
+            });
+        }
+        let head = [
+            &b"panic: "[..],
+            b"fatal error: ",
+            b"SIG",
+            b"runtime: ",
+            b"unexpected fault address ",
+            b"[signal ",
+        ]
+        .iter()
+        .any(|word| text.starts_with(word));
+        if text == RULE
+            || head && (!text.starts_with(b"SIG") || memmem::find(text, b": ").is_some())
+        {
+            return Opening::Head(Shape::Firm);
+        }
+        if function(text) {
+            Opening::Head(Shape::Loose)
+        } else {
+            Opening::No
+        }
+    }
+
+    fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
+        let text = line.text;
+        let seen = State {
+            seen: true,
+            ..State::default()
+        };
+        if goroutine(text)
+            || head.lines > 0 && (text.starts_with(b"[signal ") || text == b"runtime stack:")
+        {
+            return Some(seen);
+        }
+        if head.lines == 1 && text == b"WARNING: DATA RACE" {
+            return Some(State {
+                phase: RACE,
+                fenced: true,
+                error: Some(line.at),
+                ..seen
+            });
+        }
+        (head.lines == 1 && text.starts_with(b"\t") && source(line.body())).then_some(State {
+            phase: PAIRS,
+            error: Some(0),
+            frame: Some(head.at),
+            ..seen
+        })
+    }
+
+    fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
+        match state.phase {
+            RACE => race(state, line),
+            _ => stack(state, line),
+        }
+    }
+
+    fn error<'a>(&self, text: &'a [u8]) -> Error<'a> {
+        for kind in [&b"panic"[..], b"fatal error"] {
+            if let Some(message) = text
+                .strip_prefix(kind)
+                .and_then(|rest| rest.strip_prefix(b": "))
+            {
+                return (Some(&text[..kind.len()]), Some(trim(message)));
+            }
+        }
+        if let Some(rest) = after(text, b"http: panic serving ") {
+            return (Some(b"panic"), after(rest, b": ").map(trim));
+        }
+        match before(text, b": ") {
+            Some(name) if name.starts_with(b"SIG") => (Some(name), after(text, b": ").map(trim)),
+            _ if text == b"WARNING: DATA RACE" => (Some(&text[9..]), None),
+            _ => (None, None),
+        }
+    }
+
+    fn frame<'a>(&self, text: &'a [u8], below: &'a [u8]) -> Frame<'a> {
+        let function = text
+            .iter()
+            .rposition(|b| *b == b'(')
+            .filter(|_| text.ends_with(b")"));
+        let function = Some(function.map_or(text, |i| &text[..i]));
+        let place = trim(below);
+        let Some(colon) = place.iter().rposition(|b| *b == b':') else {
+            return Frame {
+                function,
+                ..Frame::default()
+            };
+        };
+        Frame {
+            file: Some(&place[..colon]),
+            line: number(&place[colon + 1..]).map(|n| n.0),
+            function,
+        }
+    }
+}
+
+/// `goroutine 7 [running]:`, with more in the brackets or before the colon.
+fn goroutine(text: &[u8]) -> bool {
+    let Some((_, rest)) = text.strip_prefix(b"goroutine ").and_then(number) else {
+        return false;
+    };
+    let open = memmem::find(rest, b" [")
+        .is_some_and(|i| i == 0 || rest.starts_with(b" gp=") || rest.starts_with(b" m="));
+    open && rest.ends_with(b":")
+}
+
+/// `main.main`, `net/http.(*conn).serve(0xc0000, {…})`, `created by main.main in goroutine 1`.
+fn function(text: &[u8]) -> bool {
+    let name = text.iter().take_while(|b| !matches!(b, b' ')).count();
+    let dotted = text[..name]
+        .iter()
+        .position(|b| *b == b'.')
+        .is_some_and(|i| i > 0 && i + 1 < name);
+    let plain = text[..name]
+        .iter()
+        .all(|b| b.is_ascii_graphic() || *b >= 0x80)
+        && text[0].is_ascii_alphabetic();
+    plain
+        && dotted
+        && (name == text.len() && !text.ends_with(b":")
+            || text.ends_with(b")") && text[..name].contains(&b'('))
+}
+
+/// A stack's call: with arguments, or the runtime's own `panic(…)`.
+fn call(text: &[u8]) -> bool {
+    function(text)
+        || text.starts_with(b"created by ")
+        || text.starts_with(b"panic(")
+        || text.ends_with(b"(...)")
+        || text.ends_with(b"()")
+}
+
+/// `/srv/a.go:12 +0x1d`
+fn source(body: &[u8]) -> bool {
+    let Some(colon) = body.iter().rposition(|b| *b == b':') else {
+        return false;
+    };
+    let file = &body[..colon];
+    (file.ends_with(b".go") || file.ends_with(b".s") || file == b"_cgo_gotypes.go")
+        && number(&body[colon + 1..]).is_some()
+}
+
+/// Behind a blank line another goroutine, the registers or nothing follow. A function counts once its place is there.
+fn stack(state: &mut State, line: &Line<'_>) -> Step {
+    let text = line.text;
+    if line.blank() {
+        return Step::Hold;
+    }
+    if goroutine(text)
+        || matches!(text, b"runtime stack:" | b"-----")
+        || text.starts_with(b"[signal ")
+        || register(text)
+    {
+        state.phase = STACK;
+        return Step::Continue;
+    }
+    // A log's limit may have cut the place behind the last call.
+    let cut = line.held == 1 && !line.body().contains(&b' ');
+    if text.starts_with(b"\t")
+        && (cut || source(line.body()) || text.starts_with(b"\tgoroutine running on "))
+    {
+        return Step::Continue;
+    }
+    if text.starts_with(b"exit status ")
+        && line.held == 0
+        && number(&text[12..]).is_some_and(|n| n.1.is_empty())
+    {
+        return Step::End;
+    }
+    if text.starts_with(b"...") && text.ends_with(b"frames elided...")
+        || text.starts_with(b"[originating from ")
+    {
+        return Step::Continue;
+    }
+    if line.held == 0 && line.indent == 0 && call(text) {
+        if state.frame.is_none()
+            && !text.starts_with(b"panic(")
+            && !text.starts_with(b"runtime.")
+            && !text.starts_with(b"net/http.(*conn).serve.func")
+        {
+            state.frame = Some(line.at);
+        }
+        return Step::Hold;
+    }
+    Step::Foreign
+}
+
+/// `rax    0x0`: what a fatal signal dumps last.
+fn register(text: &[u8]) -> bool {
+    let name = text
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric())
+        .count();
+    let rest = text[name..].trim_ascii_start();
+    matches!(name, 2..=6)
+        && rest.starts_with(b"0x")
+        && rest.len() < text.len() - name
+        && rest[2..].iter().all(u8::is_ascii_hexdigit)
+}
+
+fn race(state: &mut State, line: &Line<'_>) -> Step {
+    state.lines += 1;
+    if line.text == RULE {
+        state.fenced = false;
+        return Step::End;
+    }
+    if state.lines > RACE_LINES {
+        state.fenced = false;
+        return Step::Foreign;
+    }
+    if state.frame.is_none() && line.indent == 2 {
+        state.frame = Some(line.at);
+    }
+    Step::Continue
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{records, traces};
+
+    #[test]
+    fn panics() {
+        records(
+            "
+2026/11/23 14:29:47 up
+%%
+plain line
+%%
+panic: first [recovered]
+\tpanic: second
+of two lines
+[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x489ab1]
+
+goroutine 1 [running]:
+main.(*cart).at(...)
+\t/srv/a.go:4
+panic({0x675a40, 0x7314d0})
+\t/usr/lib/go/src/runtime/panic.go:890 +0x262
+created by main.main in goroutine 1
+\t/srv/a.go:5 +0xb8
+
+goroutine 2 [select (no cases), 3 minutes]:
+main.main()
+\t/srv/a.go:5 +0xb8
+exit status 2
+%%
+fatal error: all goroutines are asleep - deadlock!
+
+goroutine 1 [chan send]:
+main.main()
+\t/srv/a.go:3 +0x5f
+%%
+2026/11/23 14:29:49 http: panic serving 127.0.0.1:34752: nil map
+goroutine 23 [running]:
+net/http.(*conn).serve.func1()
+\t/usr/lib/go/src/net/http/server.go:1850 +0xbf
+%%
+2026/11/23 14:29:49 recovered: runtime error
+%%
+goroutine 23 [running]:
+main.main()
+\t/srv/a.go:5 +0xb8
+%%
+goroutine 5 started
+%%
+panic: button pressed
+%%
+SIGTERM: shutting down
+",
+        );
+    }
+
+    #[test]
+    fn zap_and_races() {
+        records(
+            "
+2026-11-23T14:29:51.001Z\tERROR\tserver/main.go:12\tsync failed
+main.main
+\t/srv/a.go:5
+runtime.goexit
+\t/usr/lib/go/src/runtime/asm_amd64.s:1594
+%%
+2026-11-23T14:29:51.001Z\tWARN\tserver/main.go:12\tretry
+%%
+==================
+WARNING: DATA RACE
+Read at 0x00c0000ac008 by goroutine 7:
+  main.main.func1()
+      /srv/a.go:3 +0x74
+
+Goroutine 7 (running) created at:
+  main.main()
+      /srv/a.go:3 +0xd5
+==================
+%%
+counter 2
+%%
+==================
+%%
+main.main
+%%
+next
+",
+        );
+    }
+
+    #[test]
+    fn what_it_says() {
+        let text = "panic: no\n\ngoroutine 1 [running]:\npanic({0x1, 0x2})\n\t/go/panic.go:8\nmain.f(0x1)\n\t/srv/a.go:4 +0x1\n";
+        assert_eq!(traces(text), ["go panic|no|/srv/a.go|4|main.f"]);
+        let text = "2026/11/23 14:29:49 http: panic serving 127.0.0.1:3: nil map\ngoroutine 23 [running]:\n";
+        assert_eq!(traces(text), ["go panic|nil map|||"]);
+    }
+}
