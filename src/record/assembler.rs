@@ -52,14 +52,16 @@ impl Assembler {
         }
         self.store.begin(now.wall_us);
         self.byte_at = Some(now.at);
-        let (mut at, mut hint) = (0, next_mark(bytes, 0));
+        let (mut at, mut hint) = (0, None);
         for newline in memchr_iter(b'\n', bytes) {
             let end = newline + 1;
             // One look ahead for many lines: few have a capital E, and fewer an escape.
-            if hint < at {
-                hint = next_mark(bytes, at);
-            }
-            self.line(bytes, at, end, hint < end, sink);
+            let mark = match hint {
+                Some(mark) if mark >= at => mark,
+                _ => next_mark(bytes, at),
+            };
+            hint = Some(mark);
+            self.line(bytes, at, end, mark < end, sink);
             at = end;
         }
         if at > 0 {
@@ -94,7 +96,7 @@ impl Assembler {
         self.store.rewind();
         if half > 0 {
             let bytes = self.store.gather(&[], half, 0);
-            let (seen, line) = look(&self.rules, bytes, &mut self.scratch, None);
+            let (seen, line) = look(&self.rules, bytes, &mut self.scratch, true);
             decide(
                 &mut self.machine,
                 &self.rules,
@@ -147,6 +149,36 @@ impl Assembler {
     /// A line is complete: `input[at..end]`, behind the half line that is held.
     #[inline]
     fn line(&mut self, input: &[u8], at: usize, end: usize, marked: bool, sink: &mut Sink<'_>) {
+        let len = end - at;
+        if self.half > 0 || self.machine.in_long() || len > self.rules.short {
+            return self.long_line(input, at, end, sink);
+        }
+        let bytes = &input[at..end];
+        let (seen, line) = look(&self.rules, bytes, &mut self.scratch, marked);
+        if seen.single() && self.machine.idle() && self.rules.record_start.is_none() {
+            return self.store.take(input, len, |bytes, wall_us| {
+                sink(&Record {
+                    bytes,
+                    wall_us,
+                    kind: Kind::Line,
+                    part: None,
+                });
+            });
+        }
+        decide(
+            &mut self.machine,
+            &self.rules,
+            line,
+            &seen,
+            bytes,
+            len,
+            false,
+        );
+        self.leave(input, sink);
+    }
+
+    /// The same for a line that came in pieces, or may be too long for the rules or for a record.
+    fn long_line(&mut self, input: &[u8], at: usize, end: usize, sink: &mut Sink<'_>) {
         if self.machine.in_long() {
             self.machine.grow(end - at);
             self.machine.end_long();
@@ -161,35 +193,16 @@ impl Assembler {
         };
         let long = len - 1 > CLIP;
         let text = if long { &bytes[..CLIP] } else { bytes };
-        let mut plain = false;
-        {
-            let marked = if half > 0 || marked { None } else { Some(()) };
-            let (seen, line) = look(&self.rules, text, &mut self.scratch, marked);
-            if self.machine.idle() && !long && seen.plain() && self.rules.record_start.is_none() {
-                plain = len <= self.rules.max_record;
-            }
-            if !plain {
-                decide(
-                    &mut self.machine,
-                    &self.rules,
-                    line,
-                    &seen,
-                    text,
-                    if long { CLIP } else { len },
-                    long,
-                );
-            }
-        }
-        if plain {
-            return self.store.take(input, len, |bytes, wall_us| {
-                sink(&Record {
-                    bytes,
-                    wall_us,
-                    kind: Kind::Line,
-                    part: None,
-                });
-            });
-        }
+        let (seen, line) = look(&self.rules, text, &mut self.scratch, true);
+        decide(
+            &mut self.machine,
+            &self.rules,
+            line,
+            &seen,
+            text,
+            text.len(),
+            long,
+        );
         if long {
             self.machine.grow(len - CLIP);
             self.machine.end_long();
@@ -218,7 +231,7 @@ impl Assembler {
             &input[at..]
         };
         let text = &bytes[..CLIP];
-        let (seen, line) = look(&self.rules, text, &mut self.scratch, None);
+        let (seen, line) = look(&self.rules, text, &mut self.scratch, true);
         decide(
             &mut self.machine,
             &self.rules,
@@ -316,29 +329,20 @@ fn next_mark(bytes: &[u8], at: usize) -> usize {
     memchr2(b'E', 0x1b, &bytes[at..]).map_or(usize::MAX, |i| at + i)
 }
 
-/// What the rules see in `bytes`. With `bare`, neither an `E` nor an escape stands in them.
+/// What the rules see in `bytes`. Unless they are `marked`, neither an `E` nor an escape stands in them.
 #[inline]
 fn look<'a>(
     rules: &Rules,
     bytes: &'a [u8],
     scratch: &'a mut Vec<u8>,
-    bare: Option<()>,
+    marked: bool,
 ) -> (Seen, Line<'a>) {
     let mut text = trim_end(bytes);
     if rules.lines || rules.record_start.is_some() {
-        return (
-            Seen::NOTHING,
-            Line {
-                text,
-                indent: 0,
-                errors: false,
-                at: 0,
-                held: 0,
-            },
-        );
+        return (Seen::NOTHING, Line::unseen(text));
     }
     let mut errors = false;
-    if bare.is_none() {
+    if marked {
         if memchr(0x1b, text).is_some() {
             strip_colours(text, scratch);
             text = scratch;

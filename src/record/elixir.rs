@@ -141,7 +141,8 @@ State: %{}
 
     #[test]
     fn what_it_says() {
-        let text = "** (RuntimeError) boom\n    (app 1.0) lib/a.ex:3: A.f/1\n";
+        let text =
+            "10:00:00.000 [error] x\n** (RuntimeError) boom\n    (app 1.0) lib/a.ex:3: A.f/1\n";
         assert_eq!(traces(text), ["elixir RuntimeError|boom|lib/a.ex|3|A.f/1"]);
     }
 }

@@ -41,7 +41,6 @@ impl Language for Go {
         if goroutine(text) {
             return Opening::Trace(State {
                 seen: true,
-                error: Some(0),
                 ..State::default()
             });
         }

@@ -13,6 +13,10 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a [u8],
     /// How many spaces and tabs it begins with.
     pub(super) indent: usize,
+    /// The length of the first word behind them, as far as 64 bytes.
+    pub(super) word: usize,
+    /// Whether that word has a dot, a colon or a dollar in it: a type's name, a file's.
+    pub(super) odd: bool,
     /// Whether `Error` or `Exception` stands in it.
     pub(super) errors: bool,
     /// Where the line begins, counted from the first byte of the record that it would continue.
@@ -23,15 +27,32 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// A line whose `text` has been cleaned.
+    #[inline]
     pub(super) fn new(text: &'a [u8], errors: bool) -> Self {
         let indent = text
             .iter()
             .take_while(|b| matches!(b, b' ' | b'\t'))
             .count();
+        let (word, odd) = first_word(&text[indent..]);
         Self {
             text,
             indent,
+            word,
+            odd,
             errors,
+            at: 0,
+            held: 0,
+        }
+    }
+
+    /// A line that the rules do not look at.
+    pub(super) fn unseen(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            indent: 0,
+            word: 0,
+            odd: false,
+            errors: false,
             at: 0,
             held: 0,
         }
@@ -46,6 +67,20 @@ impl<'a> Line<'a> {
     pub(super) fn blank(&self) -> bool {
         self.indent == self.text.len()
     }
+}
+
+#[inline]
+fn first_word(body: &[u8]) -> (usize, bool) {
+    let (mut len, mut odd) = (0, false);
+    for b in body.iter().take(64) {
+        match b {
+            b' ' | b'\t' => break,
+            b'.' | b':' | b'$' => odd = true,
+            _ => {}
+        }
+        len += 1;
+    }
+    (len, odd)
 }
 
 /// The text without its newline and a final `\r`.

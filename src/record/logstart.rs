@@ -60,21 +60,22 @@ pub(super) fn log_start(line: &Line<'_>) -> Option<Start> {
         _ => return None,
     }
     match *text.first()? {
-        b'0'..=b'9' => access(text)
+        b'0'..=b'9' => access(line)
             .or_else(|| stamped(text))
             .or_else(|| redis(text)),
         b'[' => bracketed(text),
         b'{' => json_object(text),
         b'=' => erlang(text),
         b'<' => syslog_priority(text),
-        b':' => access(text),
-        b'A'..=b'Z' => capital(text),
-        b'a'..=b'z' => small(text),
+        b':' => access(line),
+        b'A'..=b'Z' => capital(line),
+        b'a'..=b'z' => small(line),
         _ => None,
     }
 }
 
-fn capital(text: &[u8]) -> Option<Start> {
+fn capital(line: &Line<'_>) -> Option<Start> {
+    let text = line.text;
     if text.len() < 4 {
         return None;
     }
@@ -89,7 +90,7 @@ fn capital(text: &[u8]) -> Option<Start> {
         return glog(text);
     }
     if text[1].is_ascii_lowercase() {
-        return stamped(text).or_else(|| hostname_access(text));
+        return stamped(text).or_else(|| hostname_access(line));
     }
     if let Some(rest) = text.strip_prefix(b"PHP ") {
         return php(rest);
@@ -97,10 +98,11 @@ fn capital(text: &[u8]) -> Option<Start> {
     level_first(text)
 }
 
-fn small(text: &[u8]) -> Option<Start> {
+fn small(line: &Line<'_>) -> Option<Start> {
+    let text = line.text;
     logfmt(text)
         .or_else(|| small_level(text))
-        .or_else(|| hostname_access(text))
+        .or_else(|| hostname_access(line))
 }
 
 fn log(high: bool) -> Start {
@@ -250,30 +252,29 @@ fn json_object(text: &[u8]) -> Option<Start> {
 }
 
 /// `host - user [23/Nov/2026:10:00:01 +0000] "GET …`: common log format, of whoever writes it.
-fn access(text: &[u8]) -> Option<Start> {
-    let end = memchr(b' ', &text[..text.len().min(64)])?;
-    let host = &text[..end];
-    if !host
-        .iter()
-        .all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'))
+fn access(line: &Line<'_>) -> Option<Start> {
+    let (host, rest) = line.text.split_at(line.word);
+    if !rest.starts_with(b" ")
+        || !host
+            .iter()
+            .all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'))
     {
         return None;
     }
-    access_tail(&text[end..])
+    access_tail(rest)
 }
 
 /// The same with a host's name.
-fn hostname_access(text: &[u8]) -> Option<Start> {
-    let end = memchr(b' ', &text[..text.len().min(64)])?;
-    text[end..]
-        .starts_with(b" - ")
-        .then(|| access_tail(&text[end..]))
+fn hostname_access(line: &Line<'_>) -> Option<Start> {
+    let rest = &line.text[line.word..];
+    rest.starts_with(b" - ")
+        .then(|| access_tail(rest))
         .flatten()
 }
 
 fn access_tail(rest: &[u8]) -> Option<Start> {
-    let open = memmem::find(&rest[..rest.len().min(128)], b" [")?;
-    day_month_slashed(&rest[open + 2..]).map(|_| Start::Alone)
+    let open = memchr(b'[', &rest[..rest.len().min(128)])?;
+    day_month_slashed(&rest[open + 1..]).map(|_| Start::Alone)
 }
 
 /// `[…`: a stamp or a level in brackets, uWSGI's request line, Rust's `dbg!`.
@@ -342,24 +343,24 @@ fn levelled(text: &[u8], rest: &[u8]) -> Start {
     log(high)
 }
 
-/// Words that make a line without a level one that a traceback may follow.
+/// Words that make a line without a level one that a traceback may follow. Go programs tell of a panic they survived
+/// in one call, and print the stack in another.
 fn reports_error(rest: &[u8]) -> bool {
     let rest = &rest[..rest.len().min(512)];
-    // Go programs tell of a panic they survived in one call, and print the stack in another.
-    if memmem::find(rest, b"recovered").is_some() {
-        return false;
+    let mut reports = false;
+    for (i, b) in rest.iter().enumerate() {
+        reports |= match b {
+            b'x' => rest[i..].starts_with(b"xception"),
+            b'r' if rest[i..].starts_with(b"recovered") => return false,
+            b'r' => rest[i..].starts_with(b"rror"),
+            b'p' => rest[i..].starts_with(b"panic"),
+            b'a' => [&b"ailed"[..], b"ailure", b"atal"]
+                .iter()
+                .any(|word| rest[i..].starts_with(word)),
+            _ => false,
+        };
     }
-    [
-        &b"rror"[..],
-        b"xception",
-        b"ailed",
-        b"ailure",
-        b"panic",
-        b"Fatal",
-        b"fatal",
-    ]
-    .iter()
-    .any(|word| memmem::find(rest, word).is_some())
+    reports
 }
 
 /// A date, or a date and a time, at the front of `text`; what follows it.

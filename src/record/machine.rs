@@ -3,7 +3,7 @@
 //! The machine counts bytes and never sees where they lie. What it has decided it puts, in order, into
 //! [`Machine::out`]; all bytes that it was told of and that are not there yet are undecided.
 
-use super::language::{Head, State, Step};
+use super::language::{Head, Opening, State, Step};
 use super::line::{Line, brackets};
 use super::logstart::{Log, Pair, Start};
 use super::rules::{Rules, Seen, Set, by_name, language, members};
@@ -135,9 +135,9 @@ impl Machine {
         } else if let Some(start) = seen.start {
             self.log_start(start, &line, seen, len);
         } else if self.pending.heads == 0 || !self.behind_head(&line, seen, len) {
-            match self.open.map(|open| open.mode) {
+            match self.open.as_ref().map(|open| &open.mode) {
                 Some(Mode::Trace { .. }) => self.in_trace(&line, seen, len),
-                Some(Mode::Log { log, colon, depth }) => {
+                Some(&Mode::Log { log, colon, depth }) => {
                     self.behind_log(rules, (log, colon, depth), &line, seen, len);
                 }
                 Some(Mode::Line | Mode::Custom) | None => {
@@ -211,7 +211,7 @@ impl Machine {
 
     /// How long silence must last for what is undecided to leave.
     pub(super) fn patience(&self, rules: &Rules) -> Option<Duration> {
-        let waits = match self.open.map(|open| open.mode) {
+        let waits = match self.open.as_ref().map(|open| &open.mode) {
             Some(
                 Mode::Trace {
                     state: State { seen: true, .. },
@@ -248,7 +248,7 @@ impl Machine {
             return self.commit(len);
         }
         self.close();
-        match (start, seen.opener) {
+        match (start, opened(seen, line, 0)) {
             (Start::Alone, _) => self.alone(len),
             (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
             (Start::Log(log), None) => {
@@ -291,7 +291,7 @@ impl Machine {
 
     /// Nothing is open.
     fn fresh(&mut self, line: &Line<'_>, seen: &Seen, len: usize) {
-        if let Some((language, state)) = seen.opener {
+        if let Some((language, state)) = opened(seen, line, 0) {
             self.open_trace(language, state, false, len);
         } else if seen.heads != 0 && self.long.is_none() {
             self.hold_head(line, seen, len);
@@ -309,17 +309,6 @@ impl Machine {
         seen: &Seen,
         len: usize,
     ) {
-        if let Some((language, state)) = seen.opener {
-            let inner = line.indent >= 2
-                && state.seen
-                && state.indent == line.indent
-                && !line.body().starts_with(b"+");
-            if state.always_joins || inner || log.high && state.seen {
-                return self.join(language, state, len);
-            }
-            self.close();
-            return self.fresh(line, seen, len);
-        }
         if !line.blank() && (log.high || line.indent > 0) {
             let head = Head {
                 lines: 0,
@@ -331,6 +320,17 @@ impl Machine {
                 let error = state.error.or(Some(0));
                 return self.join(language, State { error, ..state }, len);
             }
+        }
+        if let Some((language, state)) = opened(seen, line, line.at) {
+            let inner = line.indent >= 2
+                && state.seen
+                && state.indent == line.indent
+                && !line.body().starts_with(b"+");
+            if state.always_joins || inner || log.high && state.seen {
+                return self.join(language, state, len);
+            }
+            self.close();
+            return self.fresh(line, seen, len);
         }
         if line.blank() {
             if self.pending.lines < BLANKS && self.hold(len) {
@@ -518,7 +518,10 @@ impl Machine {
 
     /// `len` bytes belong to the open record, and with them all that is held.
     fn commit(&mut self, len: usize) {
-        let held = std::mem::take(&mut self.pending).bytes;
+        let held = self.pending.bytes;
+        if self.pending.lines > 0 {
+            self.pending = Pending::default();
+        }
         if let Some(open) = &mut self.open {
             open.len += held + len;
         }
@@ -587,6 +590,9 @@ impl Machine {
     }
 
     fn close(&mut self) {
+        if self.pending.lines == 0 {
+            return self.leave();
+        }
         if self.pending.heads != 0 {
             self.release();
         }
@@ -629,6 +635,23 @@ impl Open {
             _ => None,
         }
     }
+}
+
+/// The traceback that a certain opener opens, in a record in which the opener stands at `at`.
+fn opened(seen: &Seen, line: &Line<'_>, at: usize) -> Option<(u8, State)> {
+    let name = seen.opener?;
+    let Opening::Trace(state) = language(name).open(line) else {
+        return None;
+    };
+    let (error, frame) = (state.error.map(|e| e + at), state.frame.map(|f| f + at));
+    Some((
+        name,
+        State {
+            error,
+            frame,
+            ..state
+        },
+    ))
 }
 
 /// The first language that takes `line` for the confirmation of `head`.

@@ -1,9 +1,7 @@
 //! The settings in the form that the hot path needs, and what the rules see in one line.
 
-use super::language::{
-    ALL, ERROR_WORD, Language, NAMES, NUMBER_STOP, ODD_WORD, OPEN_END, Opening, Shape, State,
-};
-use super::line::Line;
+use super::language::{ALL, ERROR_WORD, Language, NAMES, NUMBER_STOP, ODD_WORD, Opening, Shape};
+use super::line::{CLIP, Line};
 use super::logstart::{Start, log_start};
 use super::{Languages, Settings};
 use std::time::Duration;
@@ -33,21 +31,22 @@ pub struct Rules {
     pub(super) record_timeout: Duration,
     pub(super) line_timeout: Option<Duration>,
     pub(super) max_record: usize,
+    /// A line of no more bytes, with its newline, is seen whole and fits into a record.
+    pub(super) short: usize,
     enabled: Set,
     /// For each byte behind the indentation, the languages to ask.
     first: Box<[Set; 256]>,
     by_error_word: Set,
     by_odd_word: Set,
     by_number_stop: Set,
-    by_open_end: Set,
 }
 
 /// What the rules see in a line by itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) start: Option<Start>,
-    /// A certain opener, with its language.
-    pub(super) opener: Option<(u8, State)>,
+    /// The language of a certain opener.
+    pub(super) opener: Option<u8>,
     /// The languages for which it may be a head.
     pub(super) heads: Set,
     /// How firm the firmest of these is.
@@ -64,8 +63,12 @@ impl Seen {
     };
 
     /// Whether a line with this leaves at once where no record is open.
-    pub(super) fn plain(&self) -> bool {
-        self.start.is_none() && self.opener.is_none() && self.heads == 0
+    #[inline]
+    pub(super) fn single(&self) -> bool {
+        match self.start {
+            Some(start) => start == Start::Alone,
+            None => self.opener.is_none() && self.heads == 0,
+        }
     }
 }
 
@@ -98,12 +101,12 @@ impl Rules {
             record_timeout: settings.record_timeout,
             line_timeout: settings.line_timeout,
             max_record: settings.max_record.max(1),
+            short: settings.max_record.clamp(1, CLIP),
             enabled,
             first,
             by_error_word: by(ERROR_WORD),
             by_odd_word: by(ODD_WORD),
             by_number_stop: by(NUMBER_STOP),
-            by_open_end: by(OPEN_END),
         })
     }
 
@@ -113,26 +116,37 @@ impl Rules {
         let Some(first) = line.body().first() else {
             return Seen::NOTHING;
         };
-        let mut ask = self.first[usize::from(*first)];
-        if line.errors {
-            ask |= self.by_error_word;
-        }
-        if odd_word(line.body()) {
-            ask |= self.by_odd_word;
-        }
-        match line.text {
-            [.., b'0'..=b'9', b'.'] => ask |= self.by_number_stop,
-            [.., b'{' | b'['] => ask |= self.by_open_end,
-            _ => {}
-        }
+        let start = log_start(line);
         let mut seen = Seen {
-            start: log_start(line),
+            start,
             ..Seen::NOTHING
         };
+        match start {
+            Some(Start::Alone) => return seen,
+            Some(Start::Log(log)) if !log.high && *first != b'=' => return seen,
+            _ => {}
+        }
+        let ask = self.asked(*first, line);
         if ask != 0 {
             open(ask, line, &mut seen);
         }
         seen
+    }
+
+    /// The languages that want to see `line`.
+    #[inline]
+    fn asked(&self, first: u8, line: &Line<'_>) -> Set {
+        let mut ask = self.first[usize::from(first)];
+        if line.errors {
+            ask |= self.by_error_word;
+        }
+        if line.odd {
+            ask |= self.by_odd_word;
+        }
+        match line.text {
+            [.., b'0'..=b'9', b'.'] => ask | self.by_number_stop,
+            _ => ask,
+        }
     }
 
     /// The languages in use, in order.
@@ -152,8 +166,8 @@ fn open(mut ask: Set, line: &Line<'_>, seen: &mut Seen) {
                 seen.heads |= 1 << i;
                 seen.firm |= shape == Shape::Firm;
             }
-            Opening::Trace(state) => {
-                seen.opener = Some((i as u8, state));
+            Opening::Trace(_) => {
+                seen.opener = Some(i as u8);
                 return;
             }
         }
@@ -194,18 +208,6 @@ fn enabled(languages: &Languages) -> Result<Set, UnknownLanguage> {
                 .try_fold(1, |set, name| Ok(set | 1 << known(name)?))
         }
     }
-}
-
-/// A first word with a dot inside, or a colon at its end or in it: a type's name, a file's.
-fn odd_word(body: &[u8]) -> bool {
-    for b in body.iter().take(128) {
-        match b {
-            b' ' | b'\t' => return false,
-            b'.' | b':' | b'$' => return true,
-            _ => {}
-        }
-    }
-    false
 }
 
 #[cfg(test)]

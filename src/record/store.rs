@@ -75,12 +75,13 @@ impl Store {
     #[inline]
     pub(super) fn take(&mut self, input: &[u8], len: usize, leave: impl FnOnce(&[u8], u64)) {
         let wall_us = self.wall_us();
-        self.front(input, len);
         self.base += len as u64;
         if self.kept() == 0 {
+            let at = self.from;
             self.from += len;
-            return leave(&input[self.from - len..self.from], wall_us);
+            return leave(&input[at..at + len], wall_us);
         }
+        self.front(input, len);
         let head = self.head;
         self.head += len;
         leave(&self.buf[head..head + len], wall_us);
@@ -138,8 +139,9 @@ impl Store {
     }
 
     /// When the first undecided byte was read.
+    #[inline]
     fn wall_us(&mut self) -> u64 {
-        while self.marks.get(1).is_some_and(|m| m.0 <= self.base) {
+        while self.marks.len() > 1 && self.marks[1].0 <= self.base {
             self.marks.pop_front();
         }
         self.marks.front().map_or(0, |m| m.1)
