@@ -82,6 +82,13 @@ impl Language for Cpp {
                 ..seen
             });
         }
+        if line.text.starts_with(b"0x") && line.text.ends_with(b": note: pointer points here") {
+            return Some(State {
+                phase: FRAMES,
+                error: Some(head.at),
+                ..seen
+            });
+        }
         if line.text.starts_with(b"WARNING: ThreadSanitizer: ") {
             return Some(State {
                 phase: RACE,
@@ -104,9 +111,9 @@ impl Language for Cpp {
             TERMINATE if line.text.starts_with(b"  what():  ") => Step::Continue,
             REPORT | SUMMARY => report(state, line),
             RACE => race(state, line),
-            FRAMES if line.indent > 0 && frame(line.body()) => Step::Continue,
-            FRAMES if line.text.starts_with(b"SUMMARY: ") => Step::End,
             FRAMES if line.blank() => Step::Hold,
+            FRAMES if line.indent > 0 && line.held == 0 => Step::Continue,
+            FRAMES if line.text.starts_with(b"SUMMARY: ") => Step::End,
             _ => Step::Foreign,
         }
     }
@@ -223,6 +230,12 @@ Shadow bytes around the buggy address:
 a.cpp:4:73: runtime error: signed integer overflow
 %%
 x=1
+%%
+a.cpp:13:42: runtime error: store to address 0x7fff
+0x7fff: note: pointer points here
+  00 00 00 00
+      ^ 
+    #0 0x55ea in main /srv/a.cpp:4
 %%
 ==1==ERROR: LeakSanitizer: detected memory leaks
 

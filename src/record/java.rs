@@ -3,7 +3,7 @@
 use super::language::{
     ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, dotted_len, named_error, number, trim};
+use super::line::{Line, capital_head, dotted_len, named_error, number, trim};
 
 /// The virtual machine's own forms.
 pub(super) struct Java;
@@ -46,7 +46,11 @@ impl Language for Java {
             return Opening::Head(Shape::Firm);
         }
         if line.errors {
-            Opening::Head(Shape::Loose)
+            return Opening::Head(Shape::Loose);
+        }
+        // A class without a package.
+        if line.indent == 0 && capital_head(text).is_some() {
+            Opening::Head(Shape::Brief)
         } else {
             Opening::No
         }
@@ -110,7 +114,10 @@ impl Language for Java {
                 text[end..].strip_prefix(b": ").map(trim),
             );
         }
-        named_error(text)
+        match (named_error(text), capital_head(text)) {
+            ((None, _), Some((kind, message))) => (Some(kind), Some(trim(message))),
+            (named, _) => named,
+        }
     }
 
     fn frame<'a>(&self, text: &'a [u8], _: &'a [u8]) -> Frame<'a> {
@@ -275,6 +282,9 @@ mod tests {
         records(
             "
 go
+%%
+Refusal: no package
+\tat Main.main(Main.java:3)
 %%
 Exception in thread \"main\" java.lang.Exception: outer
 \tat app.Main.main(Main.java:6)

@@ -67,12 +67,15 @@ pub(super) enum Opening {
 }
 
 /// How sure a head is of being the first line of its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Shape {
-    /// It has the form of a head from its first byte: it replaces a head that is held.
-    Firm,
+    /// It may be one if the very next line says so: a name that does not even end in `Error`.
+    #[default]
+    Brief,
     /// An error's name stands somewhere in it: it may as well be the second line of a held head's message.
     Loose,
+    /// It has the form of a head from its first byte: it replaces a head that is held.
+    Firm,
 }
 
 /// A head that is held.

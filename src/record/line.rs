@@ -175,6 +175,19 @@ pub(super) fn dotted_len(text: &[u8]) -> usize {
     len - text[..len].iter().rev().take_while(|b| **b == b':').count()
 }
 
+/// `Name: message`, whose first word is written like a type's name.
+pub(super) fn capital_head(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = text
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'))
+        .count();
+    let known = text.first().is_some_and(u8::is_ascii_uppercase) && end > 2;
+    text[end..]
+        .strip_prefix(b": ")
+        .filter(|_| known)
+        .map(|message| (&text[..end], message))
+}
+
 /// A type's name that ends in `Error` or `Exception`, wherever it stands, and the message behind its colon.
 pub(super) fn named_error(text: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
     for e in memchr_iter(b'E', text) {

@@ -3,7 +3,7 @@
 //! The machine counts bytes and never sees where they lie. What it has decided it puts, in order, into
 //! [`Machine::out`]; all bytes that it was told of and that are not there yet are undecided.
 
-use super::language::{Head, Opening, State, Step};
+use super::language::{Head, Opening, Shape, State, Step};
 use super::line::{Line, brackets};
 use super::logstart::{Log, Pair, Start};
 use super::rules::{Rules, Seen, Set, by_name, language, members};
@@ -70,8 +70,8 @@ struct Pending {
     bytes: usize,
     /// The first of them is a head, for these languages. Empty: they belong to the open record, or to none.
     heads: Set,
-    /// That head's form is beyond doubt.
-    firm: bool,
+    /// The form of that head.
+    shape: Shape,
     /// It ends in an opening bracket.
     open_end: bool,
     /// The line before announced the next, which is no head of its own whatever it looks like.
@@ -253,7 +253,7 @@ impl Machine {
             (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
             (Start::Log(log), None) => {
                 let log = Log {
-                    is_head: seen.firm,
+                    is_head: seen.shape == Shape::Firm,
                     ..log
                 };
                 let colon = matches!(line.text.trim_ascii_end().last(), Some(b':' | b'='));
@@ -461,7 +461,8 @@ impl Machine {
 
     /// Behind a head that is held. `false`: it is held no more, and the line is still to be judged.
     fn behind_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) -> bool {
-        let replaced = seen.heads != 0 && (seen.firm || !self.pending.firm) && !self.pending.nested;
+        let further = seen.heads != 0 && seen.shape >= self.pending.shape && !self.pending.nested;
+        let replaced = self.pending.shape == Shape::Brief || further;
         if seen.opener.is_some() || replaced || self.long.is_some() || !self.hold(len) {
             self.release();
             return false;
@@ -542,7 +543,7 @@ impl Machine {
     fn hold_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) {
         if self.hold(len) {
             self.pending.heads = seen.heads;
-            self.pending.firm = seen.firm;
+            self.pending.shape = seen.shape;
             self.pending.open_end = ends_open(line.text);
             self.pending.nested = line.text.ends_with(b":");
         } else {

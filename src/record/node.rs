@@ -1,7 +1,9 @@
 //! Node.js, Deno, Bun and browsers: V8's stacks, `util.inspect` of errors, uncaught errors with their source line.
 
-use super::language::{ERROR_WORD, Error, Frame, Head, Language, Opening, Shape, State, Step};
-use super::line::{Line, named_error, number, trim};
+use super::language::{
+    ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
+};
+use super::line::{Line, after, capital_head, named_error, number, trim};
 use memchr::memmem;
 
 /// V8's forms.
@@ -29,7 +31,7 @@ impl Language for Node {
     }
 
     fn signs(&self) -> u8 {
-        ERROR_WORD
+        ERROR_WORD | ODD_WORD
     }
 
     fn open(&self, line: &Line<'_>) -> Opening {
@@ -48,7 +50,11 @@ impl Language for Node {
             return Opening::Head(Shape::Firm);
         }
         if line.errors {
-            Opening::Head(Shape::Loose)
+            return Opening::Head(Shape::Loose);
+        }
+        // An error's own class, or console.trace.
+        if capital_head(text).is_some() {
+            Opening::Head(Shape::Brief)
         } else {
             Opening::No
         }
@@ -93,7 +99,16 @@ impl Language for Node {
     }
 
     fn error<'a>(&self, text: &'a [u8]) -> Error<'a> {
-        named_error(text)
+        let (kind, message) = named_error(text);
+        if kind.is_none() {
+            let head = capital_head(text);
+            return (head.map(|h| h.0), head.map(|h| trim(h.1)));
+        }
+        // `[AggregateError: text] {`, `AssertionError [ERR_ASSERTION]: text`
+        let inner = message
+            .map(|m| m.strip_suffix(b" {").unwrap_or(m))
+            .map(|m| m.strip_suffix(b"]").unwrap_or(m));
+        (kind, inner.or_else(|| after(text, b"]: ").map(trim)))
     }
 
     fn frame<'a>(&self, text: &'a [u8], _: &'a [u8]) -> Frame<'a> {
@@ -302,6 +317,10 @@ fn warning(state: &mut State, line: &Line<'_>) -> Step {
         state.frame = state.frame.or(Some(line.at));
         return Step::Continue;
     }
+    // The warning's detail, if the hint follows.
+    if line.held < 5 && !line.text.starts_with(b"(node:") {
+        return Step::Hold;
+    }
     Step::Foreign
 }
 
@@ -314,6 +333,18 @@ mod tests {
         records(
             "
 req 1
+%%
+Trace: here
+    at /srv/a.js:11:21
+%%
+MyFailure: custom
+    at f (/srv/a.js:13:28) {
+  status: 500
+}
+%%
+Usage: x
+%%
+done
 %%
 TypeError: Cannot read x
     at handler (/srv/a.js:6:12)
@@ -378,6 +409,10 @@ plain
 %%
 (node:5417) [DEP0005] DeprecationWarning: old
 (Use `node --trace-deprecation ...` to show where the warning was created)
+%%
+(node:5417) [X1] Warning: full
+some detail
+(Use `node --trace-warnings ...` to show where the warning was created)
 %%
 (node:5417) Warning: full
 %%

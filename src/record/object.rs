@@ -12,37 +12,51 @@ impl Language for Object {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"{["
+        b"{[As"
     }
 
     fn open(&self, line: &Line<'_>) -> Opening {
         match line.text {
-            b"{" | b"[" => Opening::Head(Shape::Firm),
+            b"{" | b"[" | b"Array" | b"stdClass Object" => Opening::Head(Shape::Firm),
             _ => Opening::No,
         }
     }
 
-    /// A key, a string or a further bracket on an indented line; program text in a here-document has none of these.
+    /// A key, a value with its comma or a further bracket on an indented line; program text in a here-document has none
+    /// of these. PHP's `print_r` puts the bracket on the second line.
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
-        let inner =
-            line.indent > 0 && matches!(line.body().first(), Some(b'"' | b'\'' | b'{' | b'['));
-        (head.lines == 1 && inner).then(|| State {
-            depth: 1 + brackets(line.text),
-            ..State::default()
-        })
+        let body = line.body();
+        let value = matches!(body.first(), Some(b'"' | b'\'' | b'{' | b'['))
+            || body.ends_with(b",")
+            || key(body);
+        if head.lines != 1 || line.indent == 0 && body != b"(" {
+            return None;
+        }
+        match (head.open_end, body) {
+            (false, b"(") => Some(State {
+                depth: 1,
+                ..State::default()
+            }),
+            (true, _) if value => Some(State {
+                depth: 1 + brackets(line.text),
+                ..State::default()
+            }),
+            _ => None,
+        }
     }
 
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
-        let closer = matches!(line.text.first(), Some(b'}' | b']'));
-        if line.indent == 0 && !closer || line.blank() {
+        if line.blank() {
+            return Step::Hold;
+        }
+        let closer = matches!(line.text.first(), Some(b'}' | b']' | b')'));
+        if line.indent == 0 && !closer {
             return Step::Foreign;
         }
         state.depth += brackets(line.text);
-        if state.depth <= 0 {
-            Step::End
-        } else {
-            Step::Continue
-        }
+        // Strings of other kinds than JSON's may hold brackets; the one that closes all stands in the first column.
+        let end = line.indent == 0 && (state.depth <= 0 || line.text.len() <= 2);
+        if end { Step::End } else { Step::Continue }
     }
 
     fn error<'a>(&self, _: &'a [u8]) -> Error<'a> {
@@ -51,5 +65,77 @@ impl Language for Object {
 
     fn frame<'a>(&self, _: &'a [u8], _: &'a [u8]) -> Frame<'a> {
         Frame::default()
+    }
+}
+
+/// `key: value`
+fn key(body: &[u8]) -> bool {
+    let end = body
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'))
+        .count();
+    end > 0 && body[end..].starts_with(b": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::records;
+
+    #[test]
+    fn objects_without_a_prefix() {
+        records(
+            "
+{
+  \"a\": 1,
+
+  \"b\": [
+    2
+  ]
+}
+%%
+after
+%%
+[
+  Error: in a list
+      at f (/srv/a.js:1:2),
+  2
+]
+%%
+{
+  a: 'a } bracket',
+  b: 1
+}
+%%
+Array
+(
+    [0] => 1
+    [1] => Array
+        (
+            [x] => y
+        )
+
+)
+%%
+
+%%
+int main()
+%%
+{
+%%
+  return 0;
+%%
+}
+%%
+server {
+%%
+    listen 80;
+%%
+}
+%%
+[
+%%
+plain
+",
+        );
     }
 }

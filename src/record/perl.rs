@@ -86,9 +86,10 @@ fn call(line: &Line<'_>) -> bool {
 
 /// What the compiler says when a module could not be loaded.
 fn consequence(text: &[u8]) -> bool {
-    (text.starts_with(b"BEGIN failed--compilation aborted at ")
-        || text.starts_with(b"Compilation failed in require at "))
-        && place(text).is_some()
+    text == b"BEGIN failed--compilation aborted."
+        || (text.starts_with(b"BEGIN failed--compilation aborted at ")
+            || text.starts_with(b"Compilation failed in require at "))
+            && place(text).is_some()
 }
 
 #[cfg(test)]

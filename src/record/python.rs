@@ -30,12 +30,17 @@ const WARNED: u8 = 9;
 const STACK: u8 = 10;
 /// rich's box around a traceback.
 const BOX: u8 = 11;
+/// `--- Logging error ---`'s last section: where the call was, and what it was given.
+const CALL: u8 = 13;
 /// An announcement that may name the error at once, without frames.
 const HEAD_OR_ERROR: u8 = 12;
 
 const OPENER: &[u8] = b"Traceback (most recent call last):";
 const GROUP_OPENER: &[u8] = b"+ Exception Group Traceback (most recent call last):";
 const STACK_OPENER: &[u8] = b"Stack (most recent call last):";
+
+/// Frames without an opener: only a syntax error is named behind them.
+const BARE: i32 = 1;
 
 /// How far a fence may run without its end: a cut one must not swallow the rest of the stream.
 const FENCE_LINES: u32 = 2000;
@@ -48,7 +53,7 @@ impl Language for Python {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"TSE+PFICUmc/<\xe2"
+        b"TSE+PFICUmc/<-\xe2"
     }
 
     fn signs(&self) -> u8 {
@@ -76,6 +81,7 @@ impl Language for Python {
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
         let frames = State {
             phase: FRAMES,
+            depth: BARE,
             seen: true,
             frame: Some(head.at),
             ..State::default()
@@ -86,7 +92,7 @@ impl Language for Python {
                 ..frames
             }),
             1 if line.indent >= 4 && !line.blank() => Some(frames),
-            1 if line.text.starts_with(b"SyntaxError: ") => Some(State {
+            1 if syntax_error(line.text) => Some(State {
                 phase: TAIL,
                 error: Some(line.at),
                 ..frames
@@ -124,6 +130,7 @@ impl Language for Python {
             FAULT => fault(state, line),
             WARNING => warning(state, line),
             WARNED => warned(state, line),
+            CALL => call(state, line),
             STACK => stack(state, line),
             _ => tail(state, line),
         }
@@ -257,6 +264,7 @@ fn announcement(text: &[u8]) -> Option<State> {
             Some(head)
         }
         b'I' if text.starts_with(b"Internal Server Error: ") => Some(head),
+        b'-' if text == b"--- Logging error ---" => Some(head),
         b'U' if text.starts_with(b"Unhandled exception in ") => Some(head),
         b'm' | b'c' if remote_name(text) => Some(State {
             phase: REMOTE,
@@ -414,10 +422,21 @@ fn frames(state: &mut State, line: &Line<'_>) -> Step {
         state.frame = Some(line.at);
         return Step::Continue;
     }
-    if line.indent == state.indent && exception_shape(line.body()) {
+    let named = if state.depth == BARE {
+        syntax_error(line.text)
+    } else {
+        exception_shape(line.body())
+    };
+    if line.indent == state.indent && named {
         return error_line(state, line);
     }
     Step::Foreign
+}
+
+fn syntax_error(text: &[u8]) -> bool {
+    [&b"SyntaxError: "[..], b"IndentationError: ", b"TabError: "]
+        .iter()
+        .any(|name| text.starts_with(name))
 }
 
 fn tail(state: &mut State, line: &Line<'_>) -> Step {
@@ -429,8 +448,8 @@ fn tail(state: &mut State, line: &Line<'_>) -> Step {
         state.phase = CHAIN;
         return Step::Continue;
     }
-    if body == STACK_OPENER {
-        state.phase = STACK;
+    if body == STACK_OPENER || body == b"Call stack:" && line.held == 0 {
+        state.phase = if body == STACK_OPENER { STACK } else { CALL };
         return Step::Continue;
     }
     // A message's further lines (psycopg2's hints); unindented ones cannot be told from the next print.
@@ -551,10 +570,10 @@ fn fault(state: &mut State, line: &Line<'_>) -> Step {
     Step::Foreign
 }
 
-/// `warnings.showwarning` writes the source line, indented by two, where it can read it. The text of some warnings
-/// (pandas) begins on the next line and has several.
+/// `warnings.showwarning` writes the source line, indented by two, where it can read it. A text may have several lines;
+/// where it ends in a colon (pandas, scikit-learn) it has many.
 fn warning(state: &mut State, line: &Line<'_>) -> Step {
-    if line.indent >= 2 && !line.blank() {
+    if line.indent == 2 && !line.blank() {
         state.phase = WARNED;
         return Step::Continue;
     }
@@ -565,10 +584,12 @@ fn warning(state: &mut State, line: &Line<'_>) -> Step {
     {
         return Step::End;
     }
-    if state.depth == 1 && line.held < WARNING_LINES {
-        return Step::Hold;
+    let most = if state.depth == 1 { WARNING_LINES } else { 3 };
+    if line.held < most && announcement(line.text).is_none() {
+        Step::Hold
+    } else {
+        Step::Foreign
     }
-    Step::Foreign
 }
 
 fn warned(state: &mut State, line: &Line<'_>) -> Step {
@@ -584,6 +605,17 @@ fn warned(state: &mut State, line: &Line<'_>) -> Step {
         .starts_with(b"ResourceWarning: Enable tracemalloc")
     {
         return Step::End;
+    }
+    Step::Foreign
+}
+
+/// Logging tells where the call was that it could not format, the message and the arguments.
+fn call(state: &mut State, line: &Line<'_>) -> Step {
+    if line.text.starts_with(b"Arguments: ") {
+        return Step::End;
+    }
+    if line.indent > state.indent && !line.blank() || line.text.starts_with(b"Message: ") {
+        return Step::Continue;
     }
     Step::Foreign
 }
@@ -862,6 +894,50 @@ Thread 0x00007fd4 (most recent call first):
   File "a.py", line 6 in <module>
 %%
 Thread 0x00007fd4 is fine"#,
+        );
+    }
+
+    #[test]
+    fn sections_behind_the_error() {
+        records(
+            r#"
+--- Logging error ---
+Traceback (most recent call last):
+  File "logging/__init__.py", line 400, in getMessage
+TypeError: %d format: a real number is required, not str
+Call stack:
+  File "a.py", line 49, in <module>
+    log.info('%d', 'x')
+Message: '%d'
+Arguments: ('x',)
+%%
+2026-11-23 10:00:00,000 ERROR app both
+Traceback (most recent call last):
+  File "a.py", line 6, in <module>
+ZeroDivisionError: division by zero
+Stack (most recent call last):
+  File "a.py", line 7, in <module>
+%%
+2026-11-23 10:00:00,000 INFO next
+%%
+plain
+%%
+  File "a.py", line 45, in <module>
+    g()
+  File "a.py", line 44, in g
+    traceback.print_stack()
+%%
+done: ok
+%%
+a.py:9: UserWarning: two
+lines
+  warnings.warn('two\nlines')
+%%
+a.py:9: UserWarning: no source
+%%
+a.py:9: UserWarning: nor here
+%%
+plain"#,
         );
     }
 

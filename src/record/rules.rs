@@ -49,8 +49,8 @@ pub(super) struct Seen {
     pub(super) opener: Option<u8>,
     /// The languages for which it may be a head.
     pub(super) heads: Set,
-    /// How firm the firmest of these is.
-    pub(super) firm: bool,
+    /// The firmest of these.
+    pub(super) shape: Shape,
 }
 
 impl Seen {
@@ -59,7 +59,7 @@ impl Seen {
         start: None,
         opener: None,
         heads: 0,
-        firm: false,
+        shape: Shape::Brief,
     };
 
     /// Whether a line with this leaves at once where no record is open.
@@ -164,7 +164,7 @@ fn open(mut ask: Set, line: &Line<'_>, seen: &mut Seen) {
             Opening::No => {}
             Opening::Head(shape) => {
                 seen.heads |= 1 << i;
-                seen.firm |= shape == Shape::Firm;
+                seen.shape = seen.shape.max(shape);
             }
             Opening::Trace(_) => {
                 seen.opener = Some(i as u8);
