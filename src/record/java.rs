@@ -190,19 +190,21 @@ fn source(inner: &[u8]) -> bool {
         return true;
     }
     let file = inner.iter().position(|b| *b == b':').unwrap_or(inner.len());
-    let line = inner
-        .get(file + 1..)
-        .is_none_or(|rest| number(rest).is_some_and(|n| n.1.is_empty()));
-    line && [
+    let (name, rest) = inner.split_at(file);
+    let line = rest.is_empty() || number(&rest[1..]).is_some_and(|n| n.1.is_empty());
+    let ends = [
         &b".java"[..],
         b".kt",
+        b".kts",
         b".scala",
         b".groovy",
         b".clj",
-        b".kts",
-    ]
-    .iter()
-    .any(|end| inner[..file].ends_with(end))
+    ];
+    let plain = !rest.is_empty()
+        && name
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'$'));
+    line && (plain || ends.iter().any(|end| name.ends_with(end)))
 }
 
 /// `... 12 more`, `... 27 common frames omitted`

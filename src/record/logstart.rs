@@ -185,7 +185,6 @@ fn php(rest: &[u8]) -> Option<Start> {
         (b"Deprecated:", false),
         (b"Strict Standards:", false),
         (b"User ", true),
-        (b"Stack trace:", true),
     ];
     WORDS
         .iter()
@@ -461,8 +460,17 @@ fn weekday(text: &[u8]) -> Rest<'_> {
 
 /// `10:00:00.000 ` or `10:00:00 `: Elixir's and logback's default.
 fn bare_clock(text: &[u8]) -> Rest<'_> {
-    let rest = clock(text)?;
+    let rest = clock(text).or_else(|| kitchen(text))?;
     matches!(rest.first(), Some(b' ' | b']')).then_some(rest)
+}
+
+/// `3:04PM`: zerolog's console.
+fn kitchen(text: &[u8]) -> Rest<'_> {
+    let (hour, rest) = number(text)?;
+    let [b':', a, b, b'A' | b'P', b'M', rest @ ..] = rest else {
+        return None;
+    };
+    (hour <= 12 && digits(&[*a, *b])).then_some(rest)
 }
 
 /// `10:00:00`, with fractions and an offset or not; what follows.
@@ -522,7 +530,7 @@ fn level_at(rest: &[u8], i: usize, n: usize) -> Option<Level> {
     }
     let word = &rest[i..i + n];
     if word[1].is_ascii_uppercase() {
-        return level_word(word);
+        return level_word(word).or_else(|| short_level(word));
     }
     let behind = rest.get(i + n);
     let front = i.checked_sub(1).map(|i| rest[i]);
@@ -555,6 +563,15 @@ fn any_case_level(word: &[u8]) -> Option<Level> {
     upper.copy_from_slice(word);
     upper.make_ascii_uppercase();
     level_word(upper)
+}
+
+/// What zerolog and its kin write behind the time.
+fn short_level(word: &[u8]) -> Option<Level> {
+    match word {
+        b"TRC" | b"DBG" | b"INF" | b"DEBU" => Some(Level::Low),
+        b"WRN" | b"FTL" | b"PNC" | b"ERRO" => Some(Level::High),
+        _ => None,
+    }
 }
 
 fn level_word(word: &[u8]) -> Option<Level> {
@@ -601,6 +618,7 @@ mod tests {
             "info: Orders[0]",
             "time=\"2026-11-23\" level=info msg=up",
             "10:00:00.000 [info] up",
+            "3:04PM INF up",
             "1:M 23 Nov 2026 10:00:00.000 * up",
             "[src/main.rs:11:20] x = 3",
             "PHP Deprecated:  old in /x.php on line 3",
@@ -635,6 +653,8 @@ mod tests {
             "fail: Orders[0]",
             "ts=1 level=error msg=bad",
             "10:00:00.000 [error] bad",
+            "3:04PM WRN bad",
+            "[10:00:00 ERR] bad",
             "[23-Nov-2026 10:00:00 UTC] PHP Fatal error:  bad",
             "=ERROR REPORT==== 23-Nov-2026::10:00:00 ===",
             "<3>bad",

@@ -41,9 +41,8 @@ impl Language for Php {
 
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
         let text = line.text;
-        let trace = text == b"Stack trace:"
-            || text == b"[stacktrace]"
-            || text == b"PHP Stack trace:" && head.lines > 0;
+        let trace =
+            text == b"Stack trace:" || text == b"[stacktrace]" || text == b"PHP Stack trace:";
         let frame = text.starts_with(b"#0 ") && numbered(text);
         (trace || frame).then(|| State {
             seen: true,
@@ -60,7 +59,9 @@ impl Language for Php {
         if text.starts_with(b"  thrown in ") || text.starts_with(b"\"}") {
             return Step::End;
         }
-        if numbered(text)
+        // Xdebug: `PHP   1. {main}() /srv/a.php:0`.
+        if text.starts_with(b"PHP   ")
+            || numbered(text)
             || text == b"Stack trace:"
             || text == b"[stacktrace]"
             || text.starts_with(b"[previous exception] ")
@@ -190,6 +191,10 @@ Stack trace: disabled by config
 \"}
 %%
 [2026-11-23 10:00:00] production.INFO: next
+%%
+PHP Warning:  odd in /srv/a.php on line 3
+PHP Stack trace:
+PHP   1. {main}() /srv/a.php:0
 %%
 RuntimeException: made text in /srv/a.php:3
 Stack trace:
