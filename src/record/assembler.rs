@@ -155,7 +155,14 @@ impl Assembler {
         }
         let bytes = &input[at..end];
         let (seen, line) = look(&self.rules, bytes, &mut self.scratch, marked);
-        if seen.single() && self.machine.idle() && self.rules.record_start.is_none() {
+        let complete = self.machine.idle() && seen.single() && self.rules.record_start.is_none();
+        let whole = if complete {
+            Some(len)
+        } else {
+            self.machine.next_log(&seen, line.text, len)
+        };
+        // The open record is within the limit, or parts of it would have left.
+        if let Some(len) = whole {
             return self.store.take(input, len, |bytes, wall_us| {
                 sink(&Record {
                     bytes,

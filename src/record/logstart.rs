@@ -345,21 +345,35 @@ fn levelled(text: &[u8], rest: &[u8]) -> Start {
 /// Words that make a line without a level one that a traceback may follow. Go programs tell of a panic they survived
 /// in one call, and print the stack in another.
 fn reports_error(rest: &[u8]) -> bool {
+    const WORDS: &[&[u8]] = &[
+        b"rror",
+        b"xception",
+        b"failed",
+        b"Failed",
+        b"failure",
+        b"Failure",
+        b"panic",
+        b"fatal",
+        b"Fatal",
+    ];
     let rest = &rest[..rest.len().min(512)];
-    let mut reports = false;
-    for (i, b) in rest.iter().enumerate() {
-        reports |= match b {
-            b'x' => rest[i..].starts_with(b"xception"),
-            b'r' if rest[i..].starts_with(b"recovered") => return false,
-            b'r' => rest[i..].starts_with(b"rror"),
-            b'p' => rest[i..].starts_with(b"panic"),
-            b'a' => [&b"ailed"[..], b"ailure", b"atal"]
-                .iter()
-                .any(|word| rest[i..].starts_with(word)),
-            _ => false,
-        };
-    }
-    reports
+    let has = |word: &[u8]| memmem::find(rest, word).is_some();
+    hints_at_error(rest) && WORDS.iter().any(|word| has(word)) && !has(b"recovered")
+}
+
+/// Whether two bytes of such a word stand in `rest`: without a branch, so that the compiler makes it wide.
+#[allow(clippy::needless_bitwise_bool)]
+fn hints_at_error(rest: &[u8]) -> bool {
+    let pair = |(a, b): (&u8, &u8)| {
+        let (a, b) = (*a | 0x20, *b);
+        (a == b'r') & (b == b'r')
+            | (a == b'x') & (b == b'c')
+            | (a == b'f') & (b == b'a')
+            | (a == b'p') & (b == b'a')
+    };
+    rest.iter()
+        .zip(rest.get(1..).unwrap_or_default())
+        .fold(false, |hit, bytes| hit | pair(bytes))
 }
 
 /// A date, or a date and a time, at the front of `text`; what follows it.
@@ -504,9 +518,9 @@ fn month(text: &[u8]) -> bool {
 /// The level among the first words behind a stamp: upper case anywhere; any case inside brackets, before a colon, or
 /// behind `level=`, where a sentence does not put it.
 fn level_in(rest: &[u8]) -> Option<Level> {
-    let rest = &rest[..rest.len().min(160)];
+    let rest = &rest[..rest.len().min(112)];
     let (mut i, mut words) = (0, 0);
-    while i < rest.len() && words < 12 {
+    while i < rest.len() && words < 9 {
         if !rest[i].is_ascii_alphabetic() {
             i += 1;
             continue;

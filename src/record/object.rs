@@ -26,9 +26,9 @@ impl Language for Object {
     /// of these. PHP's `print_r` puts the bracket on the second line.
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
         let body = line.body();
-        let value = matches!(body.first(), Some(b'"' | b'\'' | b'{' | b'['))
-            || body.ends_with(b",")
-            || key(body);
+        // Node's inspect writes keys without quotes, but always indents by two.
+        let inspected = line.indent == 2 && (body.ends_with(b",") || key(body));
+        let value = inspected || matches!(body.first(), Some(b'"' | b'\'' | b'{' | b'['));
         if head.lines != 1 || line.indent == 0 && body != b"(" {
             return None;
         }
@@ -118,11 +118,11 @@ Array
 %%
 
 %%
-int main()
+struct P
 %%
 {
 %%
-  return 0;
+    parser: F,
 %%
 }
 %%
