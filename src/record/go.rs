@@ -77,6 +77,15 @@ impl Language for Go {
         {
             return Some(seen);
         }
+        // A stack that overflowed is told of in three lines.
+        if head.lines == 1
+            && (text.starts_with(b"runtime: sp=") || text == b"fatal error: stack overflow")
+        {
+            return Some(State {
+                error: Some(line.at),
+                ..seen
+            });
+        }
         if head.lines == 1 && text == b"WARNING: DATA RACE" {
             return Some(State {
                 phase: RACE,
@@ -207,6 +216,10 @@ fn stack(state: &mut State, line: &Line<'_>) -> Step {
     {
         return Step::Continue;
     }
+    if text == b"fatal error: stack overflow" && state.frame.is_none() {
+        state.error = Some(line.at);
+        return Step::Continue;
+    }
     if text.starts_with(b"exit status ")
         && line.held == 0
         && number(&text[12..]).is_some_and(|n| n.1.is_empty())
@@ -306,6 +319,19 @@ net/http.(*conn).serve.func1()
 goroutine 23 [running]:
 main.main()
 \t/srv/a.go:5 +0xb8
+%%
+runtime: goroutine stack exceeds 1000000000-byte limit
+runtime: sp=0xc0201603a8 stack=[0xc020160000, 0xc040160000]
+fatal error: stack overflow
+
+runtime stack:
+runtime.throw({0x46bd39?, 0x0?})
+\t/usr/lib/go/src/runtime/panic.go:1047 +0x5d
+
+goroutine 1 [running]:
+main.f()
+\t/srv/a.go:3 +0x5f
+...additional frames elided...
 %%
 goroutine 5 started
 %%

@@ -290,7 +290,12 @@ fn bracketed(text: &[u8]) -> Option<Start> {
     if let Some(level) = any_case_level(within) {
         return Some(log(level == Level::High));
     }
-    tornado(within).or_else(|| dbg_place(within, &inner[close + 1..]))
+    let rest = &inner[close + 1..];
+    // slf4j-simple: `[main] ERROR com.acme.Main - text`.
+    let levelled = || rest.strip_prefix(b" ").and_then(level_first);
+    tornado(within)
+        .or_else(|| dbg_place(within, rest))
+        .or_else(levelled)
 }
 
 /// `[E 261123 10:00:00 web:1789] text`
@@ -625,6 +630,7 @@ mod tests {
             "INFO up",
             "[INFO] up",
             "[debug] up",
+            "[main] INFO com.acme.Main - up",
             " INFO [main] up",
             "I, [2026-11-23T10:00:00.0 #1]  INFO -- : up",
             "I1123 10:00:00.000000 1 main.go:3] up",
@@ -661,6 +667,7 @@ mod tests {
             "2026-11-23 10:00:00 request failed",
             "WARNING: bad",
             "CRITICAL bad",
+            "[pool-1-thread-2] ERROR com.acme.Main - bad",
             "E, [2026-11-23T10:00:00.0 #1] ERROR -- : bad",
             "E1123 10:00:00.000000 1 main.go:3] bad",
             "[E 261123 10:00:00 web:1] bad",

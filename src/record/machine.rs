@@ -331,30 +331,13 @@ impl Machine {
         seen: &Seen,
         len: usize,
     ) {
-        if !line.blank() && (log.high || line.indent > 0) {
-            let head = Head {
-                lines: 0,
-                at: 0,
-                second: 0,
-                open_end: false,
-            };
-            if let Some((language, state)) = confirmed(rules.each(), head, line) {
-                let error = state.error.or(Some(0));
-                return self.join(language, State { error, ..state }, len);
-            }
+        if let Some((language, state)) = announced(rules, log, line, seen) {
+            return self.join(language, state, len);
         }
-        if let Some((language, state)) = opened(seen, line, line.at) {
-            let inner = line.indent >= 2
-                && state.seen
-                && state.indent == line.indent
-                && !line.body().starts_with(b"+");
-            if state.always_joins || inner || log.high && state.seen {
-                return self.join(language, state, len);
-            }
-            self.close();
-            return self.fresh(line, seen, len);
-        }
-        if line.blank() {
+        let free = self.pending.lines == 0 && self.long.is_none();
+        if seen.opener.is_some() {
+            // Another's traceback.
+        } else if line.blank() {
             if self.pending.lines < BLANKS && self.hold(len) {
                 return;
             }
@@ -362,11 +345,11 @@ impl Machine {
             return self.join_log(line, len);
         } else if log.high && rules.each().any(|(_, l)| l.context(line)) {
             return self.commit(len);
-        } else if depth > 0 && self.long.is_none() && self.hold(len) {
+        } else if depth > 0 && self.hold(len) {
             return self.count_brackets(line);
         } else if log.is_head && seen.heads == 0 && self.hold(len) {
             return;
-        } else if log.high && seen.heads != 0 && self.pending.lines == 0 && self.long.is_none() {
+        } else if log.high && seen.heads != 0 && free {
             return self.hold_head(line, seen, len);
         }
         self.close();
@@ -658,6 +641,32 @@ impl Open {
             _ => None,
         }
     }
+}
+
+/// The traceback that `line` makes of the logger's line before it. An uncaught one behind a line below WARNING is another
+/// record, unless it is indented as that message's own lines are.
+fn announced(rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen) -> Option<(u8, State)> {
+    if !line.blank() && (log.high || line.indent > 0) {
+        let head = Head {
+            lines: 0,
+            at: 0,
+            second: 0,
+            open_end: false,
+        };
+        if let Some((language, state)) = confirmed(rules.each(), head, line) {
+            return Some((
+                language,
+                State {
+                    error: state.error.or(Some(0)),
+                    ..state
+                },
+            ));
+        }
+    }
+    let (language, state) = opened(seen, line, line.at)?;
+    let inner = line.indent >= 2 && state.indent == line.indent && !line.body().starts_with(b"+");
+    let joins = state.always_joins || state.seen && (log.high || inner);
+    joins.then_some((language, state))
 }
 
 /// The traceback that a certain opener opens, in a record in which the opener stands at `at`.

@@ -16,6 +16,9 @@ const CAUSES: u8 = 2;
 
 /// What the standard library says last.
 const NOTES: &[&[u8]] = &[
+    b"fatal runtime error: ",
+    b"thread caused non-unwinding panic. aborting.",
+    b"thread panicked while processing panic. aborting.",
     b"note: run with `RUST_BACKTRACE",
     b"note: Some details are omitted, run with `RUST_",
 ];
@@ -31,7 +34,9 @@ impl Language for Rust {
 
     fn open(&self, line: &Line<'_>) -> Opening {
         let text = line.text;
-        if line.indent == 0 && panicked(text) {
+        let overflow =
+            text.starts_with(b"thread '") && text.ends_with(b" has overflowed its stack");
+        if line.indent == 0 && (panicked(text) || overflow) {
             return Opening::Trace(State {
                 seen: true,
                 error: Some(0),
@@ -82,6 +87,9 @@ impl Language for Rust {
             return (Some(b"Error"), Some(trim(chain)));
         }
         // Up to Rust 1.72 the message stands in the line itself.
+        if text.ends_with(b" has overflowed its stack") {
+            return (Some(b"panic"), Some(b"stack overflow"));
+        }
         let Some(rest) = after(text, b" panicked at ") else {
             return (Some(b"panic"), Some(trim(text)));
         };
@@ -111,6 +119,10 @@ impl Language for Rust {
     }
 }
 
+fn opens(text: &[u8]) -> bool {
+    panicked(text) || text.starts_with(b"thread '") && text.ends_with(b" has overflowed its stack")
+}
+
 /// `thread 'main' panicked at …`; since 1.91 with the thread's number, `thread 'main' (6916) panicked at …`.
 fn panicked(text: &[u8]) -> bool {
     let Some(rest) = text.strip_prefix(b"thread ") else {
@@ -128,14 +140,14 @@ fn message(state: &mut State, line: &Line<'_>) -> Step {
         state.phase = BACKTRACE;
         return Step::Continue;
     }
-    if state.lines == 1 && line.held == 0 && !panicked(line.text) {
+    if state.lines == 1 && line.held == 0 && !opens(line.text) {
         state.error = Some(line.at);
         return Step::Continue;
     }
     if line.indent > 0 && line.held == 0 {
         return Step::Continue;
     }
-    if panicked(line.text) {
+    if opens(line.text) {
         Step::Foreign
     } else {
         Step::Hold
@@ -171,6 +183,9 @@ no note the second time
 %%
 thread 'w' panicked at src/a.rs:3:5:
 nor the third
+%%
+thread 'main' (12) has overflowed its stack
+fatal runtime error: stack overflow, aborting
 %%
 thread 'worker' processing request
 %%
