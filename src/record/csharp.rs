@@ -87,7 +87,11 @@ impl Language for CSharp {
     fn error<'a>(&self, text: &'a [u8]) -> Error<'a> {
         let text = unhandled(text).unwrap_or(text);
         if !class_head(text) {
-            return named_error(text);
+            let (kind, message) = named_error(text);
+            return (
+                kind,
+                message.map(|m| trim(before(m, b" ---> ").unwrap_or(m))),
+            );
         }
         let end = dotted_len(text);
         let message = text[end..]

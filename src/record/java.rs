@@ -326,6 +326,13 @@ Caused by: app.Bad: currency
 %%
 2026-11-23 14:29:46.027 [main] WARN  com.acme.Checkout - at most 3 tries
 %%
+2026-11-23 10:00:00.123  ERROR 1 --- [exec-1] o.a.c.C : threw exception
+
+java.lang.IllegalStateException: boom
+\tat com.acme.C.get(C.java:12) ~[classes/:na]
+%%
+
+%%
 2026-11-23 14:29:46.028 [main] ERROR com.acme.Checkout - no trace
 %%
 java.lang.RuntimeException: of someone else

@@ -55,7 +55,7 @@ enum Mode {
     Trace {
         language: u8,
         state: State,
-        sticky: bool,
+        prefixed: bool,
         extra: u32,
     },
     /// By `--record-start`.
@@ -334,7 +334,6 @@ impl Machine {
         if let Some((language, state)) = announced(rules, log, line, seen) {
             return self.join(language, state, len);
         }
-        let free = self.pending.lines == 0 && self.long.is_none();
         if seen.opener.is_some() {
             // Another's traceback.
         } else if line.blank() {
@@ -349,7 +348,9 @@ impl Machine {
             return self.count_brackets(line);
         } else if log.is_head && seen.heads == 0 && self.hold(len) {
             return;
-        } else if log.high && seen.heads != 0 && free {
+        } else if log.high && seen.heads != 0 && self.long.is_none() {
+            // Spring Boot writes a blank line before the exception.
+            self.commit(0);
             return self.hold_head(line, seen, len);
         }
         self.close();
@@ -383,26 +384,7 @@ impl Machine {
 
     /// Inside a traceback, or behind it.
     fn in_trace(&mut self, line: &Line<'_>, seen: &Seen, len: usize) {
-        let Some(Open {
-            mode:
-                Mode::Trace {
-                    language: name,
-                    state,
-                    sticky,
-                    ..
-                },
-            ..
-        }) = &mut self.open
-        else {
-            return;
-        };
-        let mut step = language(*name).next(state, line);
-        if let Step::Other(other) = step {
-            *name = by_name(other);
-            step = language(*name).next(state, line);
-        }
-        let sticky = *sticky;
-        match step {
+        match self.step(line) {
             Step::Continue => return self.commit(len),
             Step::End => {
                 self.commit(len);
@@ -414,11 +396,12 @@ impl Machine {
         if let (Some(start), false) = (seen.start, self.fenced()) {
             return self.log_start(start, line, seen, len);
         }
-        if !sticky || seen.opener.is_some() || !self.message_goes_on() {
+        let message = self.message_goes_on(line);
+        if seen.opener.is_some() || !message {
             self.close();
             return self.fresh(line, seen, len);
         }
-        if seen.heads != 0 && self.long.is_none() {
+        if seen.heads != 0 && line.indent == 0 && self.long.is_none() {
             self.commit(0);
             self.hold_head(line, seen, len);
         } else if !line.blank() || !self.hold(len) {
@@ -426,17 +409,47 @@ impl Machine {
         }
     }
 
-    /// Behind a prefixed line's traceback, lines without a prefix belong to its message; to a limit.
-    fn message_goes_on(&mut self) -> bool {
+    /// Asks the open traceback's language.
+    fn step(&mut self, line: &Line<'_>) -> Step {
         let Some(Open {
-            mode: Mode::Trace { extra, .. },
+            mode:
+                Mode::Trace {
+                    language: name,
+                    state,
+                    ..
+                },
+            ..
+        }) = &mut self.open
+        else {
+            return Step::Foreign;
+        };
+        let step = language(*name).next(state, line);
+        let Step::Other(other) = step else {
+            return step;
+        };
+        *name = by_name(other);
+        language(*name).next(state, line)
+    }
+
+    /// Behind a prefixed line's traceback, indented lines belong to its message, and where the message comes last all
+    /// without a prefix; to a limit.
+    fn message_goes_on(&mut self, line: &Line<'_>) -> bool {
+        let Some(Open {
+            mode:
+                Mode::Trace {
+                    extra,
+                    prefixed: true,
+                    language: name,
+                    ..
+                },
             ..
         }) = &mut self.open
         else {
             return false;
         };
         *extra += 1;
-        *extra <= MESSAGE_LINES
+        let last = language(*name).message_last();
+        *extra <= MESSAGE_LINES && (last || line.indent > 0 && !line.blank())
     }
 
     /// Whether `line` makes the held head a traceback; it is taken then.
@@ -512,7 +525,7 @@ impl Machine {
         let mode = Mode::Trace {
             language: name,
             state,
-            sticky: prefixed && language(name).message_last(),
+            prefixed,
             extra: 0,
         };
         self.open = Some(Open {
@@ -584,10 +597,13 @@ impl Machine {
 
     /// What is held was no traceback: the rest of a message, where one goes on, else lines of their own.
     fn release(&mut self) {
-        if self
-            .open
-            .is_some_and(|open| matches!(open.mode, Mode::Trace { sticky: true, .. }))
-        {
+        if matches!(
+            self.open,
+            Some(Open {
+                mode: Mode::Trace { prefixed: true, .. },
+                ..
+            })
+        ) {
             return self.commit(0);
         }
         let pending = std::mem::take(&mut self.pending);

@@ -355,6 +355,13 @@ TypeError: Cannot read x
     at JSON.parse (<anonymous>)
     at file:///srv/a.mjs:1:2
 %%
+[10:00:00.000] ERROR (1234): failed
+    err: {
+      \"stack\":
+          Error: boom
+              at f (/srv/a.js:1:2)
+    }
+%%
 2026-11-23T14:31:51.083Z [info] next
 %%
 Error: with a cause

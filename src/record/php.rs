@@ -86,6 +86,11 @@ impl Language for Php {
             let message = after(rest, b"with message '").and_then(|m| before(m, b"' in "));
             return (kind, message);
         }
+        // Monolog: `{"exception":"[object] (Type(code: 0): message at /srv/a.php:3)`.
+        if let Some(rest) = after(text, b"[object] (") {
+            let message = after(rest, b"): ").map(|m| before(m, b" at /").unwrap_or(m));
+            return (before(rest, b"(code: "), message.map(trim));
+        }
         let text = after(text, b"Uncaught ").unwrap_or(text);
         let text = before(text, b" in /").unwrap_or(text);
         let Some(colon) = memmem::find(text, b": ") else {
@@ -210,6 +215,11 @@ done
         let text =
             "PHP Fatal error:  Uncaught app\\Bad: a: b in /srv/a.php:2\nStack trace:\n#0 {main}\n";
         assert_eq!(traces(text), ["php app\\Bad|a: b|/srv/a.php|2|"]);
+        let text = "[2026-11-23 10:00:00] p.ERROR: b {\"exception\":\"[object] (Bad(code: 0): x at /a.php:3)\n[stacktrace]\n#0 {main}\n";
+        assert_eq!(
+            traces(text)[0].split('|').take(2).collect::<Vec<_>>(),
+            ["php Bad", "x"]
+        );
         let text = "exception 'Bad' with message 'x' in /srv/a.php:5\nStack trace:\n#0 {main}\n";
         assert_eq!(traces(text), ["php Bad|x|/srv/a.php|5|"]);
     }
