@@ -132,9 +132,10 @@ fn unhandled(text: &[u8]) -> Option<&[u8]> {
     Some(trim(rest))
 }
 
-/// ` ---> System.Exception: inner`, `---> (Inner Exception #0) …`
+/// ` ---> System.Exception: inner`, `---> (Inner Exception #0) …`; a docker build writes ` ---> 0a1b2c3d`.
 fn inner(body: &[u8]) -> bool {
-    body.starts_with(b"---> ")
+    let head = body.strip_prefix(b"---> ");
+    head.is_some_and(|head| class_head(head) || head.starts_with(b"(Inner Exception #"))
 }
 
 /// `at A.B(String c) in file:line 3`, `at A.B () [0x00002] in file:3`, `at A.B()`.
@@ -194,6 +195,8 @@ done
 System.Exception: alone
 %%
 at most (three) words
+%%
+ ---> 0a1b2c3d
 ",
         );
     }
