@@ -54,7 +54,7 @@ fn assemble(settings: &Settings, input: &[u8], sizes: &[usize]) -> Vec<Owned> {
         assembler.push(&rest[..size], stamp(now), &mut |r| records.push(owned(r)));
         rest = &rest[size..];
         assert!(
-            assembler.held() < 2 * settings.max_record + (256 << 10),
+            assembler.held() < settings.max_record + settings.max_record / 4 + (128 << 10),
             "{} held",
             assembler.held()
         );
@@ -395,6 +395,12 @@ fn an_endless_line_is_never_held() {
     assert_eq!(bytes, 1024 * 4096 + 1);
     assert!(assembler.deadline().is_none());
     assert!(assembler.held() < 32 << 10);
+}
+
+#[test]
+fn a_stream_may_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Assembler>();
 }
 
 /// What leaves after which silence: the deadline, then what has left by it.

@@ -103,8 +103,18 @@ impl Store {
             self.buf.drain(..self.head);
             self.head = 0;
         }
-        self.buf.extend_from_slice(&input[self.from..end]);
+        self.append(&input[self.from..end]);
         self.from = end;
+    }
+
+    /// Grows by a quarter at most beyond what is needed: of many streams each may hold a long record.
+    fn append(&mut self, bytes: &[u8]) {
+        let free = self.buf.capacity() - self.buf.len();
+        if bytes.len() > free {
+            self.buf
+                .reserve_exact(bytes.len().max(self.buf.capacity() / 4));
+        }
+        self.buf.extend_from_slice(bytes);
     }
 
     /// Gives memory back that is no longer needed.
