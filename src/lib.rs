@@ -8,9 +8,11 @@
 //! | [`config`] | arguments, environment, config file → [`config::Config`]; all validation | |
 //! | [`record`] | bytes → lines → records | yes |
 //! | [`output`] | records → formats → destinations | formats and filters |
+//! | [`sys`] | the system calls that nix lacks | |
 //!
 //! No interface of this library is stable; the program's command line is.
 
 pub mod config;
 pub mod output;
 pub mod record;
+pub mod sys;

@@ -1,6 +1,18 @@
 //! Records → formats → destinations.
 
+mod batch;
+pub mod budget;
+mod check;
+pub mod destinations;
+pub mod format;
+mod open;
+mod sink;
 pub mod spec;
+pub mod template;
+pub mod time;
+
+pub use budget::FdBudget;
+pub use destinations::{Destinations, Dropped, Notice, OpenError, TokenRange};
 
 /// Which of a process's streams a record came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

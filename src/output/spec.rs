@@ -1,7 +1,13 @@
 //! What `-o [FORMAT:]DEST[,FILTER…]` means. Pure.
 
-use super::Stream;
+use super::template;
+use super::{Origin, Stream};
+use crate::record::{Kind, Record};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// One `-o`, parsed and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,4 +90,473 @@ pub struct Filter {
     pub traceback: Option<bool>,
     /// `slot=`. Several are alternatives; empty: all slots.
     pub slots: Vec<u32>,
+}
+
+/// Why a `-o`, `--format` or `--time` is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// A format that does not exist.
+    #[error("unknown format {0:?}: there are {FORMATS}")]
+    UnknownFormat(String),
+    /// A word before a colon that is no format, in a destination.
+    #[error("unknown format {0:?}: there are {FORMATS}; for a path that begins so, write ./{0}:…")]
+    UnknownPrefix(String),
+    /// A format of the plan that is not made yet.
+    #[error("format {0:?} is not available yet: there are {FORMATS}")]
+    NotYet(String),
+    /// A style of `--time` that does not exist.
+    #[error("unknown time style {0:?}: there are utc, local and none")]
+    UnknownTime(String),
+    /// Nothing where the destination should be.
+    #[error("no destination in {0:?}: give -, stdout, stderr or a path")]
+    Empty(String),
+    /// A path that no file can have.
+    #[error("the path {0:?} holds a NUL byte")]
+    Nul(String),
+    /// `{` without `}`.
+    #[error("{0:?}: a {{ is not closed; write {{{{ for a brace")]
+    Unclosed(String),
+    /// `}` without `{`.
+    #[error("{0:?}: a }} closes nothing; write }}}} for a brace")]
+    Unopened(String),
+    /// `{}` or an unknown name between braces.
+    #[error(
+        "{text:?}: unknown field {{{field}}}: there are {{pid}}, {{slot}}, {{stream}} and {{name}}"
+    )]
+    UnknownField {
+        /// The path.
+        text: String,
+        /// What stands between the braces.
+        field: String,
+    },
+    /// `,word=…` at the end, where `word` is no filter.
+    #[error("unknown filter {0:?}: there are stream=, kind= and slot=")]
+    UnknownFilter(String),
+    /// A filter's value that means nothing.
+    #[error("{key}={value:?}: {wanted}")]
+    FilterValue {
+        /// The filter.
+        key: &'static str,
+        /// What was given.
+        value: String,
+        /// What could have been.
+        wanted: &'static str,
+    },
+    /// Two `kind=`, which no record could satisfy or of which one says nothing.
+    #[error("kind= is given twice")]
+    KindTwice,
+}
+
+/// The formats, for error messages.
+const FORMATS: &str = "raw, prefix and json";
+
+/// Formats that are planned, so that nobody takes the word for a path today and for a format tomorrow.
+const PLANNED: [&str; 4] = ["logfmt", "cri", "syslog", "otlp"];
+
+impl FromStr for Format {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        match text {
+            "raw" => Ok(Self::Raw),
+            "prefix" => Ok(Self::Prefix),
+            "json" => Ok(Self::Json),
+            planned if PLANNED.contains(&planned) => Err(SpecError::NotYet(planned.to_owned())),
+            other => Err(SpecError::UnknownFormat(other.to_owned())),
+        }
+    }
+}
+
+impl FromStr for TimeStyle {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        match text {
+            "utc" => Ok(Self::Utc),
+            "local" => Ok(Self::Local),
+            "none" => Ok(Self::None),
+            other => Err(SpecError::UnknownTime(other.to_owned())),
+        }
+    }
+}
+
+impl OutputSpec {
+    /// Parses `[FORMAT:]DEST[,FILTER…]`; `default_format` and `time` are `--format` and `--time`.
+    ///
+    /// A word before the first colon is a format when it consists of `a-z`, `0-9` and `-` only. The text after a comma is
+    /// a filter when it begins with a word of `a-z` and `=` and nothing but filters follows; any other comma belongs to
+    /// the path.
+    pub fn parse(
+        text: &OsStr,
+        default_format: Format,
+        time: TimeStyle,
+    ) -> Result<OutputSpec, SpecError> {
+        let bytes = text.as_bytes();
+        let (format, rest) = split_format(bytes)?;
+        let (dest, filter) = split_filters(rest)?;
+        if dest.is_empty() {
+            return Err(SpecError::Empty(lossy(bytes)));
+        }
+        let target = parse_target(dest)?;
+        Ok(OutputSpec {
+            format: format.unwrap_or(default_format),
+            time,
+            target,
+            filter,
+        })
+    }
+}
+
+/// Takes `FORMAT:` off the front.
+fn split_format(text: &[u8]) -> Result<(Option<Format>, &[u8]), SpecError> {
+    let Some(colon) = memchr::memchr(b':', text) else {
+        return Ok((None, text));
+    };
+    let (word, rest) = (&text[..colon], &text[colon + 1..]);
+    let bare = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
+    if word.is_empty() || !word.iter().all(bare) {
+        return Ok((None, text));
+    }
+    match lossy(word).parse() {
+        Ok(format) => Ok((Some(format), rest)),
+        Err(SpecError::UnknownFormat(word)) => Err(SpecError::UnknownPrefix(word)),
+        Err(other) => Err(other),
+    }
+}
+
+/// Takes `,key=value` off the end, as often as there is one.
+fn split_filters(text: &[u8]) -> Result<(&[u8], Filter), SpecError> {
+    let mut dest = text;
+    let mut found = Vec::new();
+    while let Some(comma) = memchr::memrchr(b',', dest) {
+        let Some((key, value)) = as_filter(&dest[comma + 1..]) else {
+            break;
+        };
+        found.push((lossy(key), lossy(value)));
+        dest = &dest[..comma];
+    }
+    let mut filter = Filter::default();
+    for (key, value) in found.iter().rev() {
+        filter.add(key, value)?;
+    }
+    Ok((dest, filter))
+}
+
+/// `key=value`, where the key is a word of `a-z`.
+fn as_filter(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let equals = memchr::memchr(b'=', text)?;
+    let key = &text[..equals];
+    let word = !key.is_empty() && key.iter().all(u8::is_ascii_lowercase);
+    word.then_some((key, &text[equals + 1..]))
+}
+
+fn parse_target(dest: &[u8]) -> Result<Target, SpecError> {
+    match dest {
+        b"-" | b"stdout" => return Ok(Target::Stdout),
+        b"stderr" => return Ok(Target::Stderr),
+        _ if dest.contains(&0) => return Err(SpecError::Nul(lossy(dest))),
+        _ => {}
+    }
+    let pieces = template::parse(dest)?;
+    let mut literal = Vec::new();
+    for piece in &pieces {
+        let Piece::Text(text) = piece else {
+            return Ok(Target::Template(Template { pieces }));
+        };
+        literal.extend_from_slice(text);
+    }
+    Ok(Target::File(PathBuf::from(OsString::from_vec(literal))))
+}
+
+impl Filter {
+    /// Adds one `key=value`.
+    fn add(&mut self, key: &str, value: &str) -> Result<(), SpecError> {
+        let refused = |key, wanted| SpecError::FilterValue {
+            key,
+            value: value.to_owned(),
+            wanted,
+        };
+        match key {
+            "stream" => self.streams.push(match value {
+                "stdout" => Stream::Stdout,
+                "stderr" => Stream::Stderr,
+                "unbraid" => Stream::Unbraid,
+                _ => return Err(refused("stream", "there are stdout, stderr and unbraid")),
+            }),
+            "kind" if self.traceback.is_some() => return Err(SpecError::KindTwice),
+            "kind" => {
+                self.traceback = Some(match value {
+                    "traceback" => true,
+                    "line" => false,
+                    _ => return Err(refused("kind", "there are traceback and line")),
+                });
+            }
+            "slot" => {
+                let digits = value.bytes().all(|b| b.is_ascii_digit());
+                let slot = value.parse().ok().filter(|_| digits);
+                self.slots
+                    .push(slot.ok_or_else(|| refused("slot", "a slot is a number from 0"))?);
+            }
+            other => return Err(SpecError::UnknownFilter(format!("{other}="))),
+        }
+        Ok(())
+    }
+
+    /// Whether the destination takes this record.
+    pub fn takes(&self, origin: &Origin, record: &Record<'_>) -> bool {
+        let traceback = matches!(record.kind, Kind::Traceback(_));
+        (self.streams.is_empty() || self.streams.contains(&origin.stream))
+            && self.traceback.is_none_or(|wanted| wanted == traceback)
+            && (self.slots.is_empty() || self.slots.contains(&origin.slot))
+    }
+}
+
+/// As a user would write it, and always one line.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::Stderr => f.write_str("stderr"),
+            Self::File(path) => f.write_str(&shown(path.as_os_str().as_bytes())),
+            Self::Template(template) => f.write_str(&shown(&template.source())),
+        }
+    }
+}
+
+/// Bytes of a path as text for a message: control characters escaped, so that it stays one line.
+pub(super) fn shown(path: &[u8]) -> String {
+    let mut text = String::new();
+    for c in lossy(path).chars() {
+        if c.is_control() {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<OutputSpec, SpecError> {
+        OutputSpec::parse(OsStr::new(text), Format::Raw, TimeStyle::Utc)
+    }
+
+    fn file(path: &str) -> Target {
+        Target::File(PathBuf::from(path))
+    }
+
+    #[test]
+    fn targets() {
+        for (text, format, target) in [
+            ("-", Format::Raw, Target::Stdout),
+            ("stdout", Format::Raw, Target::Stdout),
+            ("stderr", Format::Raw, Target::Stderr),
+            ("./stderr", Format::Raw, file("./stderr")),
+            ("json:-", Format::Json, Target::Stdout),
+            ("prefix:stderr", Format::Prefix, Target::Stderr),
+            ("raw:app.log", Format::Raw, file("app.log")),
+            ("./json:app.log", Format::Raw, file("./json:app.log")),
+            ("/a:b/c.log", Format::Raw, file("/a:b/c.log")),
+            ("App:x", Format::Raw, file("App:x")),
+            (":x", Format::Raw, file(":x")),
+            ("json:a:b", Format::Json, file("a:b")),
+            ("a,b.log", Format::Raw, file("a,b.log")),
+            ("a,B=c", Format::Raw, file("a,B=c")),
+            ("a,=c", Format::Raw, file("a,=c")),
+            ("a,x=1,b.log", Format::Raw, file("a,x=1,b.log")),
+            ("{{x}}.log", Format::Raw, file("{x}.log")),
+        ] {
+            let spec = parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!((spec.format, spec.target), (format, target), "{text}");
+            assert_eq!(spec.filter, Filter::default(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_default_format_and_time_are_kept() {
+        let spec = OutputSpec::parse(OsStr::new("x"), Format::Json, TimeStyle::None).unwrap();
+        assert_eq!((spec.format, spec.time), (Format::Json, TimeStyle::None));
+    }
+
+    #[test]
+    fn a_path_need_not_be_utf8() {
+        let spec = OutputSpec::parse(OsStr::from_bytes(b"a\xff"), Format::Raw, TimeStyle::Utc);
+        assert_eq!(
+            spec.unwrap().target,
+            Target::File(PathBuf::from(OsStr::from_bytes(b"a\xff")))
+        );
+    }
+
+    #[test]
+    fn filters() {
+        let spec = parse("a,b,stream=stderr,kind=traceback,slot=3,stream=unbraid,slot=0").unwrap();
+        assert_eq!(spec.target, file("a,b"));
+        assert_eq!(spec.filter.streams, [Stream::Stderr, Stream::Unbraid]);
+        assert_eq!(spec.filter.traceback, Some(true));
+        assert_eq!(spec.filter.slots, [3, 0]);
+        assert_eq!(parse("-,kind=line").unwrap().filter.traceback, Some(false));
+    }
+
+    #[test]
+    fn refusals_are_one_line_and_say_why() {
+        for (text, said) in [
+            (
+                "",
+                r#"no destination in "": give -, stdout, stderr or a path"#,
+            ),
+            (
+                "json:",
+                r#"no destination in "json:": give -, stdout, stderr or a path"#,
+            ),
+            (
+                ",stream=stderr",
+                r#"no destination in ",stream=stderr": give -, stdout, stderr or a path"#,
+            ),
+            (
+                "xml:a",
+                r#"unknown format "xml": there are raw, prefix and json; for a path that begins so, write ./xml:…"#,
+            ),
+            (
+                "2026-11:a",
+                r#"unknown format "2026-11": there are raw, prefix and json; for a path that begins so, write ./2026-11:…"#,
+            ),
+            (
+                "cri:a",
+                r#"format "cri" is not available yet: there are raw, prefix and json"#,
+            ),
+            (
+                "a,strem=stderr",
+                r#"unknown filter "strem=": there are stream=, kind= and slot="#,
+            ),
+            (
+                "a,stream=err",
+                r#"stream="err": there are stdout, stderr and unbraid"#,
+            ),
+            ("a,kind=", r#"kind="": there are traceback and line"#),
+            ("a,kind=line,kind=line", "kind= is given twice"),
+            ("a,slot=+1", r#"slot="+1": a slot is a number from 0"#),
+            ("a,slot=-1", r#"slot="-1": a slot is a number from 0"#),
+            ("a,slot=", r#"slot="": a slot is a number from 0"#),
+            (
+                "a,slot=4294967296",
+                r#"slot="4294967296": a slot is a number from 0"#,
+            ),
+            ("a{", r#""a{": a { is not closed; write {{ for a brace"#),
+            (
+                "a{pid",
+                r#""a{pid": a { is not closed; write {{ for a brace"#,
+            ),
+            ("a}b", r#""a}b": a } closes nothing; write }} for a brace"#),
+            (
+                "a{}",
+                r#""a{}": unknown field {}: there are {pid}, {slot}, {stream} and {name}"#,
+            ),
+            (
+                "a{PID}",
+                r#""a{PID}": unknown field {PID}: there are {pid}, {slot}, {stream} and {name}"#,
+            ),
+            ("a\0b", r#"the path "a\0b" holds a NUL byte"#),
+        ] {
+            let error = parse(text).expect_err(text).to_string();
+            assert_eq!(error, said, "{text}");
+            assert!(!error.contains('\n'), "{text}");
+        }
+        let error = parse("a{x\ny}").unwrap_err().to_string();
+        assert!(!error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn words() {
+        assert_eq!("json".parse(), Ok(Format::Json));
+        assert_eq!(
+            "otlp".parse::<Format>(),
+            Err(SpecError::NotYet("otlp".into()))
+        );
+        assert_eq!(
+            "Json".parse::<Format>(),
+            Err(SpecError::UnknownFormat("Json".into()))
+        );
+        assert_eq!("local".parse(), Ok(TimeStyle::Local));
+        assert_eq!(
+            "".parse::<TimeStyle>(),
+            Err(SpecError::UnknownTime(String::new()))
+        );
+    }
+
+    #[test]
+    fn shown_as_written_and_as_one_line() {
+        for (text, said) in [
+            ("-", "stdout"),
+            ("a/{pid}-{{x}}.{stream}", "a/{pid}-{{x}}.{stream}"),
+            ("a\nb", "a\\nb"),
+        ] {
+            assert_eq!(parse(text).unwrap().target.to_string(), said);
+        }
+    }
+
+    #[test]
+    fn every_condition_of_a_filter_must_hold() {
+        use crate::record::{Part, Trace};
+        let origin = |stream, slot| Origin {
+            pid: 7,
+            slot,
+            stream,
+            shared: false,
+            source: 1,
+        };
+        let record = |kind| Record {
+            bytes: b"x\n",
+            wall_us: 0,
+            kind,
+            part: None::<Part>,
+        };
+        let line = record(Kind::Line);
+        let traceback = record(Kind::Traceback(Trace {
+            lang: "python",
+            exception_type: None,
+            exception_message: None,
+            file: None,
+            line: None,
+            function: None,
+        }));
+        for (text, origin, record, takes) in [
+            ("-", origin(Stream::Stdout, 0), &line, true),
+            ("-,stream=stderr", origin(Stream::Stdout, 0), &line, false),
+            (
+                "-,stream=stderr,stream=stdout",
+                origin(Stream::Stdout, 0),
+                &line,
+                true,
+            ),
+            ("-,kind=traceback", origin(Stream::Stderr, 0), &line, false),
+            (
+                "-,kind=traceback",
+                origin(Stream::Stderr, 0),
+                &traceback,
+                true,
+            ),
+            ("-,kind=line", origin(Stream::Stderr, 0), &traceback, false),
+            ("-,slot=2,slot=3", origin(Stream::Stderr, 3), &line, true),
+            ("-,slot=2,slot=3", origin(Stream::Stderr, 4), &line, false),
+            (
+                "-,slot=3,stream=stdout",
+                origin(Stream::Stderr, 3),
+                &line,
+                false,
+            ),
+        ] {
+            assert_eq!(
+                parse(text).unwrap().filter.takes(&origin, record),
+                takes,
+                "{text}"
+            );
+        }
+    }
 }

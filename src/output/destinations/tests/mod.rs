@@ -1,0 +1,221 @@
+//! Real files, FIFOs, pipes, sockets and terminals. A clock that the test moves; waiting is on events of the loop.
+
+mod check;
+mod failing;
+mod glue;
+mod hanging;
+mod moved;
+mod regular;
+mod templates;
+
+use super::own::Inherited;
+use super::*;
+use crate::output::Stream;
+use crate::output::open::Way;
+use crate::output::spec::TimeStyle;
+use crate::record::{Kind as RecordKind, Part};
+use mio::{Events, Poll};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const TOKENS: TokenRange = TokenRange {
+    first: 100,
+    count: 50,
+};
+
+/// A time limit only to fail.
+const LONG: Duration = Duration::from_secs(20);
+
+/// Destinations in a folder of their own, with their event loop.
+struct Rig {
+    dir: TempDir,
+    poll: Poll,
+    budget: Arc<FdBudget>,
+    to: Destinations,
+    opened: Vec<Notice>,
+    now: Instant,
+}
+
+impl Rig {
+    /// `DIR` in a spec stands for the rig's folder.
+    fn new(specs: &[&str]) -> Self {
+        Self::with(tempfile::tempdir().unwrap(), specs, 100, null(), null()).unwrap()
+    }
+
+    fn with(
+        dir: TempDir,
+        specs: &[&str],
+        permits: usize,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    ) -> Result<Self, OpenError> {
+        let specs: Vec<OutputSpec> = specs.iter().map(|spec| parse(&dir, spec)).collect();
+        let poll = Poll::new().unwrap();
+        let budget = Arc::new(FdBudget::new(permits));
+        let inherited = Inherited {
+            stdout: Fd::Ours(stdout),
+            stderr: Fd::Ours(stderr),
+        };
+        let (to, opened) = Destinations::open_with(
+            &specs,
+            "app",
+            Arc::clone(&budget),
+            poll.registry(),
+            TOKENS,
+            inherited,
+        )?;
+        Ok(Self {
+            dir,
+            poll,
+            budget,
+            to,
+            opened,
+            now: Instant::now(),
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        String::from_utf8(fs::read(self.path(name)).unwrap()).unwrap()
+    }
+
+    fn line(&mut self, pid: i32, text: &str) {
+        self.to
+            .write(&from(pid, Stream::Stdout), &line(text.as_bytes()));
+    }
+
+    fn flush(&mut self) {
+        self.to.flush(self.now);
+    }
+
+    fn lines(&mut self, pid: i32, text: &str) {
+        self.line(pid, text);
+        self.flush();
+    }
+
+    fn told(&mut self) -> Vec<(bool, String)> {
+        let dir = self.dir.path().to_str().unwrap().to_owned();
+        let told = self
+            .to
+            .notices()
+            .map(|n| (n.error, n.text.replace(&dir, "DIR")));
+        told.collect()
+    }
+
+    /// Waits for one round of events and hands them on.
+    fn events(&mut self) {
+        let mut events = Events::with_capacity(16);
+        self.poll.poll(&mut events, Some(LONG)).unwrap();
+        assert!(!events.is_empty(), "no event within the time limit");
+        for event in &events {
+            assert!(self.to.ready(event.token(), self.now));
+        }
+    }
+
+    /// Moves the clock to the next deadline and flushes.
+    fn next_deadline(&mut self) {
+        self.now = self.to.deadline().expect("a deadline");
+        self.flush();
+    }
+}
+
+fn parse(dir: &TempDir, spec: &str) -> OutputSpec {
+    let spec = spec.replace("DIR", dir.path().to_str().unwrap());
+    OutputSpec::parse(OsStr::new(&spec), Format::Raw, TimeStyle::None).unwrap()
+}
+
+fn null() -> OwnedFd {
+    fs::File::options()
+        .write(true)
+        .open("/dev/null")
+        .unwrap()
+        .into()
+}
+
+/// Slot and source follow from the PID.
+fn from(pid: i32, stream: Stream) -> Origin {
+    let source = pid as u64 * 2 + u64::from(stream == Stream::Stderr);
+    Origin {
+        pid,
+        slot: pid as u32,
+        stream,
+        shared: false,
+        source,
+    }
+}
+
+fn line(bytes: &[u8]) -> Record<'_> {
+    Record {
+        bytes,
+        wall_us: 0,
+        kind: RecordKind::Line,
+        part: None,
+    }
+}
+
+fn part(bytes: &[u8], number: u32, last: bool) -> Record<'_> {
+    Record {
+        part: Some(Part { number, last }),
+        ..line(bytes)
+    }
+}
+
+/// A pipe that holds one page.
+fn small_pipe() -> (OwnedFd, OwnedFd) {
+    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+    assert_eq!(fcntl(&write, FcntlArg::F_SETPIPE_SZ(4096)), Ok(4096));
+    (read, write)
+}
+
+/// What a descriptor gives at once.
+fn available(fd: &OwnedFd) -> Vec<u8> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL).unwrap());
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).unwrap();
+    let mut out = Vec::new();
+    // EAGAIN at the end.
+    let _ = fs::File::from(fd.try_clone().unwrap()).read_to_end(&mut out);
+    out
+}
+
+/// Reads until the destinations have nothing left to write.
+fn drain(rig: &mut Rig, fd: &OwnedFd) -> Vec<u8> {
+    let mut out = available(fd);
+    while rig.to.pending() > 0 {
+        rig.events();
+        out.extend(available(fd));
+    }
+    out
+}
+
+/// Waits until nobody holds the other end: a process that another test is just starting may have a copy of it.
+fn wait_until_gone(fd: &OwnedFd) {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::empty())];
+    let limit = PollTimeout::try_from(LONG).unwrap();
+    assert_eq!(poll(&mut fds, limit), Ok(1), "the other end is still open");
+}
+
+/// Open descriptors of this process below a folder.
+fn open_below(dir: &Path) -> usize {
+    let fds = fs::read_dir("/proc/self/fd").unwrap();
+    let links = fds.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+    links.filter(|link| link.starts_with(dir)).count()
+}
+
+fn umask() -> u32 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:"))
+        .unwrap();
+    u32::from_str_radix(line.trim(), 8).unwrap()
+}

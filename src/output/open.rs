@@ -1,0 +1,383 @@
+//! Opening destinations, and the ways to write to what is open.
+
+use super::budget::{FdBudget, Permit};
+use super::spec::shown;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, stat};
+use nix::sys::statfs::statfs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The file system of pipes without a name (linux/magic.h, `PIPEFS_MAGIC`).
+const PIPEFS: i64 = 0x5049_5045;
+
+/// The major number of `/dev/null`, `/dev/full` and their like, which never make a writer wait (devices.txt in Linux).
+const MEMORY_DEVICES: u64 = 1;
+
+/// Why a destination cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Cause {
+    #[error("{}", .0.desc())]
+    Errno(Errno),
+    #[error("it is a socket; only pipes, files and terminals can be written to")]
+    Socket,
+    #[error("it is a block device, and what it holds would be overwritten")]
+    BlockDevice,
+    #[error("the folder {folder} cannot be made: {}", errno.desc())]
+    Folder { folder: String, errno: Errno },
+    #[error("nothing can be made in {folder}: {}", errno.desc())]
+    InFolder { folder: String, errno: Errno },
+    #[error("too few file descriptors")]
+    NoDescriptor,
+    #[error("it is open for reading only")]
+    ReadOnly,
+    #[error("it changed while it was being opened")]
+    Changing,
+}
+
+impl From<Errno> for Cause {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+/// What a file is, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    dev: u64,
+    ino: u64,
+}
+
+impl FileId {
+    pub(super) fn of(stat: &FileStat) -> Self {
+        Self {
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+        }
+    }
+}
+
+/// What kind of thing is open; it decides which errors are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Regular,
+    Pipe,
+    Socket,
+    Terminal,
+    /// Another character device, or something that only an inherited descriptor can be.
+    Other,
+}
+
+/// How a thing is written to, so that a write never waits for a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// write(2): a regular file, or a device that never makes a writer wait.
+    Plain,
+    /// write(2) on a description of our own with `O_NONBLOCK`.
+    Nonblocking,
+    /// pwritev2(2) with `RWF_NOWAIT`: an inherited pipe.
+    Nowait,
+    /// send(2) with `MSG_DONTWAIT`: an inherited socket.
+    Send,
+    /// poll(2), then write(2) of at most so many bytes: the last resort for what is inherited.
+    Polled(usize),
+}
+
+/// A descriptor that is either ours or the process's own stdout or stderr, which is never closed.
+#[derive(Debug)]
+pub(super) enum Fd {
+    Stdout(io::Stdout),
+    Stderr(io::Stderr),
+    Ours(OwnedFd),
+}
+
+impl AsFd for Fd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Stdout(fd) => fd.as_fd(),
+            Self::Stderr(fd) => fd.as_fd(),
+            Self::Ours(fd) => fd.as_fd(),
+        }
+    }
+}
+
+/// An open destination.
+#[derive(Debug)]
+pub(super) struct Open {
+    fd: Fd,
+    pub(super) kind: Kind,
+    pub(super) way: Way,
+    pub(super) id: FileId,
+    /// A regular file that was not empty and whose last byte was no newline when it was opened.
+    pub(super) inside_line: bool,
+    /// For a descriptor that we opened.
+    pub(super) permit: Option<Permit>,
+}
+
+impl Open {
+    /// Opens a path for appending; makes the file (0640 less umask) and its folders (0750 less umask) where they are
+    /// missing. A FIFO is opened also where it has no reader. The caller sets the permit.
+    pub(super) fn path(path: &Path) -> Result<Self, Cause> {
+        // Something else may come to lie at the path between looking and opening.
+        for _ in 0..3 {
+            let seen = Seen::at(path)?;
+            let fd = open_seen(path, seen)?;
+            let stat = fstat(&fd)?;
+            if seen.fits(&stat) {
+                return Self::from_path(fd, &stat);
+            }
+        }
+        Err(Cause::Changing)
+    }
+
+    fn from_path(fd: OwnedFd, stat: &FileStat) -> Result<Self, Cause> {
+        let kind = kind_of(stat, &fd)?;
+        let way = if kind == Kind::Regular {
+            Way::Plain
+        } else {
+            Way::Nonblocking
+        };
+        let inside_line = kind == Kind::Regular && ends_inside_line(&fd, stat.st_size);
+        let id = FileId::of(stat);
+        Ok(Self {
+            fd: Fd::Ours(fd),
+            kind,
+            way,
+            id,
+            inside_line,
+            permit: None,
+        })
+    }
+
+    /// Takes an inherited descriptor, whose flags must not be changed: others share its description.
+    pub(super) fn inherited(fd: Fd, budget: &Arc<FdBudget>) -> Result<Self, Cause> {
+        let stat = check_inherited(&fd)?;
+        let kind = kind_of(&stat, &fd)?;
+        let way = match kind {
+            Kind::Regular => Way::Plain,
+            Kind::Pipe => Way::Nowait,
+            Kind::Socket => Way::Send,
+            Kind::Other if is_memory_device(&stat) => Way::Plain,
+            Kind::Terminal | Kind::Other => Way::Polled(Self::polled_chunk(kind)),
+        };
+        let mut open = Self {
+            fd,
+            kind,
+            way,
+            id: FileId::of(&stat),
+            inside_line: false,
+            permit: None,
+        };
+        if let Way::Polled(_) = way {
+            // Where that fails (a terminal of another user, say), polling has to do.
+            let _ = open.leave_description(budget);
+        }
+        Ok(open)
+    }
+
+    /// Changes from the inherited description to one of our own that does not block; where that cannot be, to polling.
+    /// `ENXIO`: it is a pipe that has no reader left.
+    pub(super) fn leave_description(&mut self, budget: &Arc<FdBudget>) -> Result<(), Errno> {
+        self.way = Way::Polled(Self::polled_chunk(self.kind));
+        let Some(permit) = Permit::take(budget) else {
+            return Ok(());
+        };
+        let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let link = format!("/proc/self/fd/{}", self.raw());
+        match nix::fcntl::open(link.as_str(), flags, Mode::empty()) {
+            Ok(fd) if fstat(&fd).is_ok_and(|stat| FileId::of(&stat) == self.id) => {
+                self.fd = Fd::Ours(fd);
+                self.permit = Some(permit);
+                self.way = Way::Nonblocking;
+                Ok(())
+            }
+            Err(Errno::ENXIO) if self.kind == Kind::Pipe => Err(Errno::ENXIO),
+            _ => Ok(()),
+        }
+    }
+
+    /// How much a write may take after poll(2) said that there is room. A pipe: `PIPE_BUF`, for which a free page is
+    /// there. A terminal says so when its driver holds fewer than 256 bytes.
+    fn polled_chunk(kind: Kind) -> usize {
+        if kind == Kind::Pipe {
+            libc::PIPE_BUF
+        } else {
+            256
+        }
+    }
+
+    /// One call that writes; never waits for a reader.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        match self.way {
+            Way::Plain | Way::Nonblocking => nix::unistd::write(&self.fd, bytes),
+            Way::Nowait => crate::sys::write::write_nowait(self.fd.as_fd(), bytes),
+            Way::Send => send(
+                self.raw(),
+                bytes,
+                MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+            ),
+            Way::Polled(most) if self.has_room() => {
+                nix::unistd::write(&self.fd, &bytes[..bytes.len().min(most)])
+            }
+            Way::Polled(_) => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// Whether poll(2) says that a write would not wait (an error counts: the write then tells it).
+    pub(super) fn has_room(&self) -> bool {
+        let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
+        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1))
+    }
+
+    /// Whether the file has lost its last name.
+    pub(super) fn is_deleted(&self) -> bool {
+        fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
+    /// For registration only.
+    pub(super) fn raw(&self) -> RawFd {
+        self.fd.as_fd().as_raw_fd()
+    }
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    Nothing,
+    Regular,
+    /// A FIFO with a name.
+    Fifo,
+    /// A pipe without a name, reached through `/proc/PID/fd` or `/dev/stdout`.
+    NamelessPipe,
+    CharDevice,
+}
+
+impl Seen {
+    /// Looks without opening anything. What can never be written to is an error.
+    pub(super) fn at(path: &Path) -> Result<Self, Cause> {
+        let stat = match stat(path) {
+            Ok(stat) => stat,
+            Err(Errno::ENOENT) => return Ok(Self::Nothing),
+            Err(errno) => return Err(errno.into()),
+        };
+        match file_type(&stat) {
+            SFlag::S_IFREG => Ok(Self::Regular),
+            SFlag::S_IFIFO => {
+                let system = statfs(path)?.filesystem_type().0;
+                Ok(if system == PIPEFS {
+                    Self::NamelessPipe
+                } else {
+                    Self::Fifo
+                })
+            }
+            SFlag::S_IFCHR => Ok(Self::CharDevice),
+            SFlag::S_IFDIR => Err(Errno::EISDIR.into()),
+            SFlag::S_IFSOCK => Err(Cause::Socket),
+            SFlag::S_IFBLK => Err(Cause::BlockDevice),
+            _ => Err(Errno::EINVAL.into()),
+        }
+    }
+
+    /// Whether what was opened is what was seen; otherwise the flags of the opening are wrong for it.
+    fn fits(self, stat: &FileStat) -> bool {
+        let wanted = match self {
+            Self::Nothing | Self::Regular => SFlag::S_IFREG,
+            Self::Fifo | Self::NamelessPipe => SFlag::S_IFIFO,
+            Self::CharDevice => SFlag::S_IFCHR,
+        };
+        file_type(stat) == wanted
+    }
+}
+
+fn open_seen(path: &Path, seen: Seen) -> Result<OwnedFd, Cause> {
+    let common = OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let open =
+        |flags: OFlag| nix::fcntl::open(path, common | flags, Mode::from_bits_truncate(0o640));
+    let fd = match seen {
+        Seen::Nothing | Seen::Regular => {
+            if seen == Seen::Nothing {
+                make_folder(path)?;
+            }
+            // Read access shows whether the file ends inside a line; an append-only log may withhold it.
+            let flags = OFlag::O_APPEND | OFlag::O_CREAT;
+            match open(OFlag::O_RDWR | flags) {
+                Err(Errno::EACCES) => open(OFlag::O_WRONLY | OFlag::O_NONBLOCK | flags),
+                other => other,
+            }
+        }
+        // With both ends ours it opens without a reader, the bytes wait for one, and one that goes breaks nothing
+        // (fifo(7)). Without the right to read that has to be done without.
+        Seen::Fifo => match open(OFlag::O_RDWR | OFlag::O_NONBLOCK) {
+            Err(Errno::EACCES) => open(OFlag::O_WRONLY | OFlag::O_NONBLOCK),
+            other => other,
+        },
+        // Somebody else's pipe: its reader's end must be seen.
+        Seen::NamelessPipe | Seen::CharDevice => open(OFlag::O_WRONLY | OFlag::O_NONBLOCK),
+    };
+    fd.map_err(Cause::from)
+}
+
+/// Makes the folder of `path` where it is missing.
+fn make_folder(path: &Path) -> Result<(), Cause> {
+    let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return Ok(());
+    };
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o750)
+        .create(folder);
+    made.map_err(|error| Cause::Folder {
+        folder: shown(folder.as_os_str().as_bytes()),
+        errno: Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
+    })
+}
+
+/// Whether an inherited descriptor can be written to at all, and what it is.
+pub(super) fn check_inherited(fd: &Fd) -> Result<FileStat, Cause> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    if flags & OFlag::O_ACCMODE == OFlag::O_RDONLY {
+        return Err(Cause::ReadOnly);
+    }
+    Ok(fstat(fd)?)
+}
+
+/// Which file lies at the path, if one does.
+pub(super) fn id_at(path: &Path) -> Option<FileId> {
+    stat(path).ok().map(|stat| FileId::of(&stat))
+}
+
+fn kind_of(stat: &FileStat, fd: impl AsFd) -> Result<Kind, Cause> {
+    match file_type(stat) {
+        SFlag::S_IFREG => Ok(Kind::Regular),
+        SFlag::S_IFIFO => Ok(Kind::Pipe),
+        SFlag::S_IFSOCK => Ok(Kind::Socket),
+        SFlag::S_IFCHR if nix::unistd::isatty(fd).unwrap_or(false) => Ok(Kind::Terminal),
+        SFlag::S_IFDIR => Err(Errno::EISDIR.into()),
+        SFlag::S_IFBLK => Err(Cause::BlockDevice),
+        _ => Ok(Kind::Other),
+    }
+}
+
+pub(super) fn file_type(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
+}
+
+fn is_memory_device(stat: &FileStat) -> bool {
+    file_type(stat) == SFlag::S_IFCHR && nix::sys::stat::major(stat.st_rdev) == MEMORY_DEVICES
+}
+
+/// Whether the file's last byte is no newline; where it cannot be read: no.
+fn ends_inside_line(fd: &OwnedFd, size: i64) -> bool {
+    let mut last = [0];
+    size > 0 && nix::sys::uio::pread(fd, &mut last, size - 1) == Ok(1) && last != *b"\n"
+}
