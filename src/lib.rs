@@ -5,13 +5,14 @@
 //!
 //! | module | what | pure |
 //! |---|---|---|
-//! | [`config`] | arguments, environment, config file → [`config::Config`]; all validation | |
+//! | [`cli`], [`config`] | arguments, environment, config file → [`config::Config`]; all validation | |
 //! | [`record`] | bytes → lines → records | yes |
 //! | [`output`] | records → formats → destinations | formats and filters |
 //! | [`sys`] | the system calls that nix lacks | |
 //!
 //! No interface of this library is stable; the program's command line is.
 
+pub mod cli;
 pub mod config;
 pub mod output;
 pub mod record;

@@ -1,0 +1,301 @@
+//! The value of one option: text → type, with a reason when it cannot be.
+//!
+//! Each function here makes clap's parser for one kind of value. A reason does not repeat the value: `fault` puts both
+//! into one line.
+
+use crate::config::{Capture, Leftovers};
+use crate::output::spec::{Format, OutputSpec, TimeStyle};
+use crate::record::Languages;
+use bytesize::ByteSize;
+use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
+use clap_complete::Shell;
+use nix::sys::signal::Signal;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+
+/// The longest duration: far beyond any use, and safe to add to any clock.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// `--line-timeout`; `None` is `off`. A type of its own, since clap reads a bare `Option` as "may be absent".
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LineTimeout(pub(super) Option<Duration>);
+
+/// A value of which `words` are (for completions) all or the common ones, judged by `inner`.
+#[derive(Clone)]
+struct Worded<P> {
+    words: &'static [&'static str],
+    inner: P,
+}
+
+impl<P: TypedValueParser> TypedValueParser for Worded<P> {
+    type Value = P::Value;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<P::Value, clap::Error> {
+        self.inner.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.words.iter().map(PossibleValue::new)))
+    }
+}
+
+/// A parser of text, from a function that says what is wrong.
+fn text<T>(judge: fn(&str) -> Result<T, String>) -> impl TypedValueParser<Value = T>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    OsStringValueParser::new().try_map(move |value: OsString| {
+        let text = value.to_str().ok_or("not UTF-8 text")?;
+        judge(text)
+    })
+}
+
+fn worded<T>(
+    words: &'static [&'static str],
+    judge: fn(&str) -> Result<T, String>,
+) -> impl TypedValueParser<Value = T>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    Worded {
+        words,
+        inner: text(judge),
+    }
+}
+
+pub(super) fn capture() -> impl TypedValueParser<Value = Capture> {
+    worded(&["auto", "pipes", "none"], |text| match text {
+        "auto" => Ok(Capture::Auto),
+        "pipes" => Ok(Capture::Pipes),
+        "none" => Ok(Capture::None),
+        "socket" => Err("not available yet; auto, pipes and none are".to_owned()),
+        _ => Err("must be auto, pipes or none".to_owned()),
+    })
+}
+
+pub(super) fn leftovers() -> impl TypedValueParser<Value = Leftovers> {
+    worded(&["stop", "leave"], |text| match text {
+        "stop" => Ok(Leftovers::Stop),
+        "leave" => Ok(Leftovers::Leave),
+        _ => Err("must be stop or leave".to_owned()),
+    })
+}
+
+pub(super) fn format() -> impl TypedValueParser<Value = Format> {
+    worded(&["raw", "prefix", "json"], |text| match text {
+        "raw" => Ok(Format::Raw),
+        "prefix" => Ok(Format::Prefix),
+        "json" => Ok(Format::Json),
+        _ => Err("must be raw, prefix or json".to_owned()),
+    })
+}
+
+pub(super) fn time() -> impl TypedValueParser<Value = TimeStyle> {
+    worded(&["utc", "local", "none"], |text| match text {
+        "utc" => Ok(TimeStyle::Utc),
+        "local" => Ok(TimeStyle::Local),
+        "none" => Ok(TimeStyle::None),
+        _ => Err("must be utc, local or none".to_owned()),
+    })
+}
+
+pub(super) fn shell() -> impl TypedValueParser<Value = Shell> {
+    worded(&["bash", "zsh", "fish"], |text| match text {
+        "bash" => Ok(Shell::Bash),
+        "zsh" => Ok(Shell::Zsh),
+        "fish" => Ok(Shell::Fish),
+        _ => Err("must be bash, zsh or fish".to_owned()),
+    })
+}
+
+pub(super) fn records() -> impl TypedValueParser<Value = Languages> {
+    worded(&["auto", "lines", "python"], languages)
+}
+
+fn languages(text: &str) -> Result<Languages, String> {
+    let known = ["python"];
+    match text {
+        "auto" => return Ok(Languages::Auto),
+        "lines" => return Ok(Languages::Lines),
+        _ => {}
+    }
+    let names: Vec<&str> = text.split(',').map(str::trim).collect();
+    match names.iter().find(|name| !known.contains(name)) {
+        None => Ok(Languages::Only(
+            names.into_iter().map(str::to_owned).collect(),
+        )),
+        Some(&"auto" | &"lines") => Err("auto and lines stand alone".to_owned()),
+        Some(name) => Err(format!(
+            "no rules for '{name}'; must be auto, lines or of: {}",
+            known.join(", ")
+        )),
+    }
+}
+
+pub(super) fn regex() -> impl TypedValueParser<Value = regex::bytes::Regex> {
+    text(|text| {
+        if text.is_empty() {
+            return Err("empty, so that every line would match".to_owned());
+        }
+        regex::bytes::Regex::new(text).map_err(|error| {
+            // The crate draws the place over several lines; the last one says what is wrong.
+            let drawn = error.to_string();
+            let last = drawn.lines().last().unwrap_or_default();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        })
+    })
+}
+
+pub(super) fn duration() -> impl TypedValueParser<Value = Duration> {
+    text(span)
+}
+
+/// A time of silence: none at all would make the cut of the reads decide what a record is.
+pub(super) fn silence() -> impl TypedValueParser<Value = Duration> {
+    text(nonzero)
+}
+
+pub(super) fn line_timeout() -> impl TypedValueParser<Value = LineTimeout> {
+    worded(&["off"], |text| match text {
+        "off" => Ok(LineTimeout(None)),
+        _ => nonzero(text)
+            .map(|span| LineTimeout(Some(span)))
+            .map_err(|reason| format!("{reason}, or 'off'")),
+    })
+}
+
+fn nonzero(text: &str) -> Result<Duration, String> {
+    match span(text)? {
+        Duration::ZERO => Err("must be above 0s".to_owned()),
+        span => Ok(span),
+    }
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    use humantime::DurationError as E;
+    const UNITS: &str = "ms, s, m, h or d, as in 500ms or 1m30s";
+    match humantime::parse_duration(text) {
+        Ok(span) if span > LONGEST => Err("longer than 365d".to_owned()),
+        Ok(span) => Ok(span),
+        Err(E::Empty) => Err(format!("empty; must be a number with a unit: {UNITS}")),
+        Err(E::UnknownUnit { unit, .. }) if unit.is_empty() => {
+            Err(format!("needs a unit: {UNITS}"))
+        }
+        Err(E::UnknownUnit { unit, .. }) => Err(format!("no unit '{unit}'; must be {UNITS}")),
+        Err(E::NumberOverflow) => Err("too large a number".to_owned()),
+        Err(_) if text.starts_with('-') => Err("negative".to_owned()),
+        Err(_) => Err(format!("must be a number with a unit: {UNITS}")),
+    }
+}
+
+pub(super) fn max_record() -> impl TypedValueParser<Value = usize> {
+    text(|text| size(text, 1, GIB))
+}
+
+pub(super) fn max_memory() -> impl TypedValueParser<Value = usize> {
+    text(|text| size(text, MIB, TIB))
+}
+
+fn size(text: &str, least: u64, most: u64) -> Result<usize, String> {
+    if text.starts_with('-') {
+        return Err("negative".to_owned());
+    }
+    let ByteSize(bytes) = text.parse().map_err(|_: String| {
+        "must be a size in bytes or with a unit: KiB, MiB, GiB (kB, MB, GB)".to_owned()
+    })?;
+    if bytes < least {
+        Err(format!("must be at least {}", size_text(least as usize)))
+    } else if bytes > most {
+        Err(format!("must be at most {}", size_text(most as usize)))
+    } else {
+        usize::try_from(bytes).map_err(|_| "too large for this machine".to_owned())
+    }
+}
+
+/// A size as a user would write it: exact, in the largest unit that it is a multiple of.
+pub(super) fn size_text(bytes: usize) -> String {
+    let units = [(TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (1 << 10, "KiB")];
+    let bytes = bytes as u64;
+    let fits = units
+        .into_iter()
+        .find(|(unit, _)| bytes >= *unit && bytes % unit == 0);
+    fits.map_or_else(
+        || format!("{bytes} bytes"),
+        |(unit, name)| format!("{}{name}", bytes / unit),
+    )
+}
+
+pub(super) fn signal() -> impl TypedValueParser<Value = i32> {
+    text(signal_number)
+}
+
+/// 32 and 33 belong to the C library's threads.
+fn signal_number(text: &str) -> Result<i32, String> {
+    const WANTED: &str = "must be a signal's name, with or without SIG, or its number";
+    if let Ok(number) = text.parse::<i32>() {
+        return match number {
+            1..=31 | 34..=64 => Ok(number),
+            _ => Err(format!("no such signal; {WANTED}")),
+        };
+    }
+    let name = text.to_ascii_uppercase();
+    let full = if name.starts_with("SIG") {
+        name
+    } else {
+        format!("SIG{name}")
+    };
+    Signal::from_str(&full)
+        .map(|signal| signal as i32)
+        .map_err(|_| WANTED.to_owned())
+}
+
+pub(super) fn name() -> impl TypedValueParser<Value = String> {
+    text(|text| match text {
+        "" => Err("empty".to_owned()),
+        _ if text.contains('/') => {
+            Err("holds a '/', which cannot be part of a file's name".to_owned())
+        }
+        _ if text.contains(char::is_control) => Err("holds a control character".to_owned()),
+        _ => Ok(text.to_owned()),
+    })
+}
+
+/// A path for `LD_PRELOAD`, whole: the server may change its folder.
+pub(super) fn preload_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|value: OsString| {
+        if value.is_empty() {
+            return Err("empty".to_owned());
+        }
+        let path = std::path::absolute(&value).map_err(|error| error.to_string())?;
+        if path
+            .as_os_str()
+            .as_bytes()
+            .iter()
+            .any(|byte| b" \t\n:".contains(byte))
+        {
+            return Err("LD_PRELOAD cannot hold a path with a space or a colon".to_owned());
+        }
+        Ok(path)
+    })
+}
+
+/// Judged here, so that the error knows its option; made again when `--format` and `--time` are known.
+pub(super) fn output() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(|value: OsString| {
+        OutputSpec::parse(&value, Format::Raw, TimeStyle::Utc)
+            .map(|_| value)
+            .map_err(|error| error.to_string())
+    })
+}
