@@ -4,6 +4,7 @@ use super::fault::{self, Fault};
 use super::{ONLY_TYPED, UsageError, command, matched};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use nix::errno::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -41,9 +42,19 @@ impl Layers {
     ) -> Result<Self, UsageError> {
         let known = known();
         let mut settings = from_environment(&known, env)?;
-        let named = variable(env, "config").map(|(_, path)| path);
-        if let Some(path) = typed.or(named.as_deref().map(Path::new)) {
-            settings.extend(from_file(&known, path)?);
+        let named = match typed {
+            Some(path) => Some(("--config".to_owned(), path.into())),
+            None => variable(env, "config"),
+        };
+        if let Some((place, path)) = named {
+            let path = Path::new(&path);
+            let text = file_text(path).map_err(|reason| {
+                fault::refused(&format!(
+                    "{place}: cannot read {}: {reason}",
+                    path.display()
+                ))
+            })?;
+            settings.extend(from_file(&known, path, &text)?);
         }
         Ok(Self { settings })
     }
@@ -144,14 +155,18 @@ fn truth(value: &OsStr, place: &str) -> Result<bool, UsageError> {
     }
 }
 
-/// Reads the file. Every setting in it is judged, also one that a higher layer replaces: a file is right or wrong by itself.
-fn from_file(known: &[Known], path: &Path) -> Result<Vec<Setting>, UsageError> {
-    let file = path.display();
-    let text = std::fs::read(path).map_err(|error| {
-        fault::refused(&format!("--config: cannot read {file}: {}", cause(&error)))
+fn file_text(path: &Path) -> Result<String, &'static str> {
+    // The system's own words; Rust's would add `(os error 2)`.
+    let bytes = std::fs::read(path).map_err(|error| {
+        let number = error.raw_os_error();
+        number.map_or("no such path", |number| Errno::from_raw(number).desc())
     })?;
-    let text = String::from_utf8(text)
-        .map_err(|_| fault::refused(&format!("--config: cannot read {file}: not UTF-8 text")))?;
+    String::from_utf8(bytes).map_err(|_| "not UTF-8 text")
+}
+
+/// Every setting of the file is judged, also one that a higher layer replaces: a file is right or wrong by itself.
+fn from_file(known: &[Known], path: &Path, text: &str) -> Result<Vec<Setting>, UsageError> {
+    let file = path.display();
     let place = |at: usize| {
         let line = text.as_bytes()[..at.min(text.len())]
             .iter()
@@ -160,7 +175,7 @@ fn from_file(known: &[Known], path: &Path) -> Result<Vec<Setting>, UsageError> {
             + 1;
         format!("{file}, line {line}")
     };
-    let table = DeTable::parse(&text).map_err(|error| {
+    let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         fault::refused(&format!("{}: {}", place(at), error.message()))
     })?;
@@ -208,9 +223,21 @@ fn file_args(option: &Known, value: &DeValue<'_>) -> Result<Vec<OsString>, Strin
                 (true, false) => "a string or an integer",
                 (true, true) => "a string or an array of strings",
             };
-            Err(format!("must be {wanted}, not {}", other.type_str()))
+            Err(format!(
+                "must be {wanted}, not {}",
+                with_article(other.type_str())
+            ))
         }
     }
+}
+
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'i', 'o']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {noun}")
 }
 
 /// The error for a key that is no setting. clap knows which option is spelled alike.
@@ -276,12 +303,4 @@ fn with_value(key: &str, value: &OsStr) -> OsString {
     let mut arg = OsString::from(format!("--{key}="));
     arg.push(value);
     arg
-}
-
-/// `No such file or directory`, without Rust's `(os error 2)`.
-fn cause(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
-    }
 }

@@ -232,7 +232,7 @@ pub(super) fn size_text(bytes: usize) -> String {
         .into_iter()
         .find(|(unit, _)| bytes >= *unit && bytes % unit == 0);
     fits.map_or_else(
-        || format!("{bytes} bytes"),
+        || format!("{bytes}B"),
         |(unit, name)| format!("{}{name}", bytes / unit),
     )
 }
