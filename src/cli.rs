@@ -45,6 +45,10 @@ pub struct UsageError {
 }
 
 /// The command line.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "a flag of the command line is a bool"
+)]
 #[derive(Debug, Parser)]
 #[command(
     name = "unbraid",
@@ -216,6 +220,6 @@ fn accepted(args: impl Iterator<Item = OsString>) -> Result<ArgMatches, UsageErr
 
 /// One pass of clap over `args`, which do not hold the program's name.
 fn matched(args: impl Iterator<Item = OsString>) -> Result<ArgMatches, clap::Error> {
-    let argv = std::iter::once(OsString::from("unbraid")).chain(args);
-    command().try_get_matches_from(argv)
+    let program = std::iter::once(OsString::from("unbraid"));
+    command().try_get_matches_from(program.chain(args))
 }

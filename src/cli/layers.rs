@@ -168,11 +168,7 @@ fn file_text(path: &Path) -> Result<String, &'static str> {
 fn from_file(known: &[Known], path: &Path, text: &str) -> Result<Vec<Setting>, UsageError> {
     let file = path.display();
     let place = |at: usize| {
-        let line = text.as_bytes()[..at.min(text.len())]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
+        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
         format!("{file}, line {line}")
     };
     let table = DeTable::parse(text).map_err(|error| {
@@ -206,13 +202,15 @@ fn file_args(option: &Known, value: &DeValue<'_>) -> Result<Vec<OsString>, Strin
     match value {
         DeValue::Boolean(value) if !option.takes_value => Ok(flag(&option.key, *value)),
         DeValue::String(text) if option.takes_value => Ok(one(text)),
-        DeValue::Integer(number) if option.takes_value => Ok(one(number.as_str())),
+        DeValue::Integer(number) if option.takes_value && !option.repeats => {
+            Ok(one(number.as_str()))
+        }
         DeValue::Array(values) if option.repeats => values
             .iter()
             .map(|value| match value.get_ref() {
                 DeValue::String(text) => Ok(with_value(&option.key, OsStr::new(text.as_ref()))),
                 other => Err(format!(
-                    "must be an array of strings, not of {}",
+                    "must be an array of strings, not of {}s",
                     other.type_str()
                 )),
             })

@@ -14,10 +14,8 @@ use std::time::Duration;
 type Env<'a> = &'a [(&'a str, &'a str)];
 
 fn outcome(args: &[&str], env: Env<'_>) -> Result<Action, super::UsageError> {
-    let argv = std::iter::once("unbraid")
-        .chain(args.iter().copied())
-        .map(OsString::from);
-    parse(argv, &|name| {
+    let words = std::iter::once(&"unbraid").chain(args).map(OsString::from);
+    parse(words, &|name| {
         env.iter()
             .find(|(key, _)| *key == name)
             .map(|(_, value)| OsString::from(value))
@@ -137,13 +135,13 @@ fn bytes_that_are_not_utf8_pass() {
     let odd = OsStr::from_bytes(b"\xff\xfe");
     let mut output = OsString::from("-o/tmp/");
     output.push(odd);
-    let argv = [
+    let words = [
         OsStr::new("unbraid"),
         &output,
         OsStr::new("/bin/ech\u{f6}"),
         odd,
     ];
-    let Ok(Action::Run(config)) = parse(argv.map(OsStr::to_owned), &|_| None) else {
+    let Ok(Action::Run(config)) = parse(words.map(OsStr::to_owned), &|_| None) else {
         panic!()
     };
     assert_eq!(config.command[1], odd);
@@ -472,7 +470,7 @@ fn refusals_on_the_command_line() {
         (&["--quiet=yes", "x"], "--quiet 'yes': takes no value"),
         (
             &["--check", "--completions", "bash"],
-            "--completions cannot be used with --check",
+            "--check cannot be used with --completions",
         ),
         (
             &["--install-preload", "/x", "true"],
@@ -492,12 +490,27 @@ fn refusals_on_the_command_line() {
     }
 }
 
+/// Each value is refused in the same words on the command line and in the environment.
+fn refused(cases: &[(&str, &str, &str)]) {
+    for (option, value, reason) in cases {
+        let shown = value.replace('\n', "\\n").replace('\t', "\\t");
+        let joined = format!("--{option}={value}");
+        assert_eq!(
+            refusal(&[&joined, "x"], &[]),
+            format!("unbraid: --{option} '{shown}': {reason}")
+        );
+        if !value.is_empty() {
+            let variable = format!("UNBRAID_{}", option.to_uppercase().replace('-', "_"));
+            let line = refusal(&["x"], &[(&variable, value)]);
+            assert_eq!(line, format!("unbraid: {variable} '{shown}': {reason}"));
+        }
+    }
+}
+
 #[test]
-fn refusals_of_values() {
-    let units = "ms, s, m, h or d, as in 500ms or 1m30s";
-    let size = "must be a size in bytes or with a unit: KiB, MiB, GiB (kB, MB, GB)";
+fn refusals_of_words() {
     let signal = "must be a signal's name, with or without SIG, or its number";
-    let cases: &[(&str, &str, &str)] = &[
+    refused(&[
         (
             "capture",
             "socket",
@@ -506,7 +519,12 @@ fn refusals_of_values() {
         ("capture", "Pipes", "must be auto, pipes or none"),
         ("capture", "", "must be auto, pipes or none"),
         ("capture", "a\nb", "must be auto, pipes or none"),
-        ("format", "logfmt", "must be raw, prefix or json"),
+        (
+            "format",
+            "logfmt",
+            "not available yet; raw, prefix and json are",
+        ),
+        ("format", "xml", "must be raw, prefix or json"),
         ("time", "gmt", "must be utc, local or none"),
         ("leftovers", "kill", "must be stop or leave"),
         (
@@ -527,6 +545,31 @@ fn refusals_of_values() {
             "look-around, including look-ahead and look-behind, is not supported",
         ),
         ("record-start", "", "empty, so that every line would match"),
+        ("stop-signal", "FOO", signal),
+        ("stop-signal", "0", &format!("no such signal; {signal}")),
+        ("stop-signal", "33", &format!("no such signal; {signal}")),
+        ("stop-signal", "-9", &format!("no such signal; {signal}")),
+        ("name", "", "empty"),
+        (
+            "name",
+            "a/b",
+            "holds a '/', which cannot be part of a file's name",
+        ),
+        ("name", "a\tb", "holds a control character"),
+        (
+            "preload",
+            "/a b.so",
+            "LD_PRELOAD cannot hold a path with a space or a colon",
+        ),
+        ("preload", "", "empty"),
+    ]);
+}
+
+#[test]
+fn refusals_of_durations_and_sizes() {
+    let units = "ms, s, m, h or d, as in 500ms or 1m30s";
+    let size = "must be a size in bytes or with a unit: KiB, MiB, GiB (kB, MB, GB)";
+    refused(&[
         ("record-timeout", "0s", "must be above 0s"),
         ("line-timeout", "0ms", "must be above 0s, or 'off'"),
         ("stop-timeout", "5", &format!("needs a unit: {units}")),
@@ -565,37 +608,7 @@ fn refusals_of_values() {
         ("max-memory", "1023KiB", "must be at least 1MiB"),
         ("max-memory", "99999999999EiB", "must be at most 1TiB"),
         ("max-memory", "18446744073709551616", "must be at most 1TiB"),
-        ("stop-signal", "FOO", signal),
-        ("stop-signal", "0", &format!("no such signal; {signal}")),
-        ("stop-signal", "33", &format!("no such signal; {signal}")),
-        ("stop-signal", "-9", &format!("no such signal; {signal}")),
-        ("name", "", "empty"),
-        (
-            "name",
-            "a/b",
-            "holds a '/', which cannot be part of a file's name",
-        ),
-        ("name", "a\tb", "holds a control character"),
-        (
-            "preload",
-            "/a b.so",
-            "LD_PRELOAD cannot hold a path with a space or a colon",
-        ),
-        ("preload", "", "empty"),
-    ];
-    for (option, value, reason) in cases {
-        let shown = value.replace('\n', "\\n").replace('\t', "\\t");
-        let joined = format!("--{option}={value}");
-        assert_eq!(
-            refusal(&[&joined, "x"], &[]),
-            format!("unbraid: --{option} '{shown}': {reason}")
-        );
-        if !value.is_empty() {
-            let variable = format!("UNBRAID_{}", option.to_uppercase().replace('-', "_"));
-            let line = refusal(&["x"], &[(&variable, value)]);
-            assert_eq!(line, format!("unbraid: {variable} '{shown}': {reason}"));
-        }
-    }
+    ]);
 }
 
 #[test]
