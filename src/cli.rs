@@ -84,7 +84,7 @@ struct Args {
     #[arg(long, help_heading = "Capture")]
     unbuffered: bool,
 
-    /// What makes a record: auto, lines or languages (python)
+    /// What makes a record: auto, lines or languages
     #[arg(long, help_heading = "Records", value_name = "RULES", default_value = "auto",
           hide_possible_values = true, value_parser = values::records())]
     records: Languages,
@@ -95,7 +95,7 @@ struct Args {
     #[arg(long, help_heading = "Records", value_name = "DURATION", default_value = "1s",
           allow_hyphen_values = true, value_parser = values::silence())]
     record_timeout: Duration,
-    /// Silence after which a half line is written, or off
+    /// Silence that completes a half line, or off
     #[arg(long, help_heading = "Records", value_name = "DURATION", default_value = "off",
           hide_possible_values = true, allow_hyphen_values = true, value_parser = values::line_timeout())]
     line_timeout: values::LineTimeout,
@@ -132,11 +132,11 @@ struct Args {
     #[arg(long, help_heading = "Supervision", value_name = "DURATION", default_value = "90s",
           allow_hyphen_values = true, value_parser = values::duration())]
     stop_timeout: Duration,
-    /// Reading goes on for so long after the server's end
+    /// How long reading goes on after the server's end
     #[arg(long, help_heading = "Supervision", value_name = "DURATION", default_value = "5s",
           allow_hyphen_values = true, value_parser = values::duration())]
     drain_timeout: Duration,
-    /// Descendants that outlive the server: stop or leave
+    /// What outlives the server: stop it or leave it
     #[arg(long, help_heading = "Supervision", value_name = "WHAT", default_value = "stop",
           hide_possible_values = true, value_parser = values::leftovers())]
     leftovers: Leftovers,

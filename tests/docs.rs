@@ -20,8 +20,8 @@ const FOREIGN: [&str; 7] = [
     "help",
 ];
 
-/// The longest help that stands on one line of a terminal of 100 columns, beside the longest option.
-const HELP_WIDTH: usize = 62;
+/// What the longest option leaves of a line of 100 columns for its help and its default.
+const HELP_WIDTH: usize = 65;
 
 fn command() -> Command {
     let mut command = unbraid::cli::command();
@@ -73,10 +73,11 @@ fn every_option_has_help() {
     let command = command();
     for (arg, name) in options(&command) {
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let default = default_of(arg).map_or(0, |default| format!(" [default: {default}]").len());
+        let width = help.len() + default;
         assert!(
-            !help.is_empty() && help.len() <= HELP_WIDTH,
-            "--{name}: {} bytes of help",
-            help.len()
+            !help.is_empty() && width <= HELP_WIDTH,
+            "--{name}: {width} bytes of help"
         );
         assert!(
             !help.ends_with('.') && !help.contains('\n'),

@@ -69,6 +69,11 @@ fn seconds(count: u64) -> Duration {
 }
 
 #[test]
+fn clap_finds_no_contradiction() {
+    super::command().debug_assert();
+}
+
+#[test]
 fn defaults() {
     let config = config(&["/usr/bin/gunicorn", "app:app"], &[]);
     assert_eq!(config.command, ["/usr/bin/gunicorn", "app:app"]);
