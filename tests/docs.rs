@@ -179,6 +179,21 @@ fn the_readme_has_every_option_and_no_other() {
 }
 
 #[test]
+fn the_documents_have_every_language() {
+    let man = man();
+    for language in unbraid::record::languages() {
+        assert!(
+            man.contains(&format!(".Cm {language}")),
+            "unbraid.1: {language}"
+        );
+        assert!(
+            README.contains(&format!("`{language}`")),
+            "README.md: {language}"
+        );
+    }
+}
+
+#[test]
 fn the_changelog_has_every_option() {
     let command = command();
     let told = named(CHANGELOG);

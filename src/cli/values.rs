@@ -5,7 +5,7 @@
 
 use crate::config::{Capture, Leftovers};
 use crate::output::spec::{Format, OutputSpec, SpecError, TimeStyle};
-use crate::record::Languages;
+use crate::record::{self, Languages};
 use bytesize::ByteSize;
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap_complete::Shell;
@@ -30,7 +30,7 @@ pub(super) struct LineTimeout(pub(super) Option<Duration>);
 /// A value of which `words` are (for completions) all or the common ones, judged by `inner`.
 #[derive(Clone)]
 struct Worded<P> {
-    words: &'static [&'static str],
+    words: Vec<&'static str>,
     inner: P,
 }
 
@@ -52,7 +52,7 @@ impl<P: TypedValueParser> TypedValueParser for Worded<P> {
 }
 
 /// A parser of text, from a function that says what is wrong.
-fn text<T>(judge: fn(&str) -> Result<T, String>) -> impl TypedValueParser<Value = T>
+fn text<T>(judge: fn(&str) -> Result<T, String>) -> impl TypedValueParser<Value = T> + use<T>
 where
     T: Clone + Send + Sync + 'static,
 {
@@ -63,14 +63,14 @@ where
 }
 
 fn worded<T>(
-    words: &'static [&'static str],
+    words: &[&'static str],
     judge: fn(&str) -> Result<T, String>,
-) -> impl TypedValueParser<Value = T>
+) -> impl TypedValueParser<Value = T> + use<T>
 where
     T: Clone + Send + Sync + 'static,
 {
     Worded {
-        words,
+        words: words.to_vec(),
         inner: text(judge),
     }
 }
@@ -118,11 +118,12 @@ pub(super) fn shell() -> impl TypedValueParser<Value = Shell> {
 }
 
 pub(super) fn records() -> impl TypedValueParser<Value = Languages> {
-    worded(&["auto", "lines", "python"], languages)
+    let alone = ["auto", "lines"];
+    worded(&[&alone, record::languages()].concat(), languages)
 }
 
 fn languages(text: &str) -> Result<Languages, String> {
-    let known = ["python"];
+    let known = record::languages();
     match text {
         "auto" => return Ok(Languages::Auto),
         "lines" => return Ok(Languages::Lines),
