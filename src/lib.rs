@@ -3,17 +3,32 @@
 //! The program is `src/main.rs`; this library holds its parts, so that the pure ones are tested without processes and
 //! without time. Where a thing lives:
 //!
-//! | module | what | pure |
+//! | where | what | pure |
 //! |---|---|---|
-//! | [`cli`], [`config`] | arguments, environment, config file → [`config::Config`]; all validation | |
-//! | [`record`] | bytes → lines → records | yes |
-//! | [`output`] | records → formats → destinations | formats and filters |
-//! | [`sys`] | the system calls that nix lacks | |
+//! | `cli`, `config` | arguments, environment, config file → `config::Config`; all validation | |
+//! | `plan`, `run`, `check` | one call of the program: what is decided, the run, `--check` | |
+//! | `capture` | the preloaded object's place, registrations, who shares a pipe | `wire`, `environment` |
+//! | `src/preload/` | the object itself, compiled apart by `build.rs` | |
+//! | `supervise` | the control plane: signals, children, deadlines | `machine`, `family` |
+//! | `data` | the data plane: pipes → records → destinations | `slots` |
+//! | `plane` | what the two planes say to each other | |
+//! | `record` | bytes → lines → records | yes |
+//! | `output` | records → formats → destinations | `spec`, `template`, `format` |
+//! | `sys` | the system calls that no library offers safely | |
 //!
 //! No interface of this library is stable; the program's command line is.
 
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod output;
 pub mod record;
 pub mod sys;
+
+/// The cause of a failed call without the number that the standard library adds: `Permission denied`.
+pub fn cause(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,52 @@
+//! `memcpy` and `memset`, which the compiler calls for copies of its own. Hidden, so that the process's own stay untouched.
+
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".pushsection .text.unbraid_mem,\"ax\"",
+    ".globl memcpy",
+    ".hidden memcpy",
+    ".type memcpy, %function",
+    "memcpy:",
+    "mov rax, rdi",
+    "mov rcx, rdx",
+    "rep movsb",
+    "ret",
+    ".globl memset",
+    ".hidden memset",
+    ".type memset, %function",
+    "memset:",
+    "mov r8, rdi",
+    "mov eax, esi",
+    "mov rcx, rdx",
+    "rep stosb",
+    "mov rax, r8",
+    "ret",
+    ".popsection",
+);
+
+#[cfg(target_arch = "aarch64")]
+core::arch::global_asm!(
+    ".pushsection .text.unbraid_mem,\"ax\"",
+    ".globl memcpy",
+    ".hidden memcpy",
+    ".type memcpy, %function",
+    "memcpy:",
+    "mov x3, x0",
+    "1: cbz x2, 2f",
+    "ldrb w4, [x1], #1",
+    "strb w4, [x3], #1",
+    "sub x2, x2, #1",
+    "b 1b",
+    "2: ret",
+    ".globl memset",
+    ".hidden memset",
+    ".type memset, %function",
+    "memset:",
+    "mov x3, x0",
+    "1: cbz x2, 2f",
+    "strb w1, [x3], #1",
+    "sub x2, x2, #1",
+    "b 1b",
+    "2: ret",
+    ".popsection",
+);
