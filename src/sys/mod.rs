@@ -1,3 +1,9 @@
-//! The system calls that nix lacks. The only room beside the preload object where `unsafe` stands.
+//! The system calls that no library offers safely. With `src/preload/`, the only room where `unsafe` may stand.
+#![allow(unsafe_code)]
 
+pub mod fd;
+pub mod receive;
+pub mod signals;
+pub mod spawn;
+pub mod wait;
 pub mod write;

@@ -1,5 +1,4 @@
 //! Writing to a pipe that others share, without waiting.
-#![allow(unsafe_code)]
 
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd};
