@@ -126,6 +126,11 @@ impl Assembler {
         self.tidy();
     }
 
+    /// Whether nothing is held: no open record, no half line.
+    pub fn is_empty(&self) -> bool {
+        self.store.kept() == 0
+    }
+
     /// Bytes of memory in use.
     pub fn held(&self) -> usize {
         self.store.capacity()

@@ -292,6 +292,8 @@ fn source(state: &mut State, line: &Line<'_>) -> Step {
     }
     if line.indent > 0 && frame(body) {
         state.phase = FRAMES;
+        // It names the function too.
+        state.frame = Some(line.at);
     } else {
         if state.lines == 0 {
             state.error = Some(line.at);
@@ -433,6 +435,6 @@ done
         let text = "failed TypeError: no x\n    at f (/srv/a.js:6:12)\n    at g (/srv/a.js:7:12)\n";
         assert_eq!(traces(text), ["node TypeError|no x|/srv/a.js|6|f"]);
         let text = "/srv/a.js:3\n  x();\n  ^\n\nTypeError: x\n    at f (/srv/a.js:3:9)\n\nNode.js v20.0.0\n";
-        assert_eq!(traces(text), ["node TypeError|x|/srv/a.js|3|"]);
+        assert_eq!(traces(text), ["node TypeError|x|/srv/a.js|3|f"]);
     }
 }

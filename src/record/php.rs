@@ -98,7 +98,7 @@ impl Language for Php {
         };
         let kind = &text[..colon];
         let message = memmem::rfind(text, b" in ")
-            .filter(|i| *i > colon)
+            .filter(|i| *i > colon + 1)
             .map_or(&text[colon + 2..], |i| &text[colon + 2..i]);
         (
             Some(kind).filter(|k| !k.contains(&b' ')),
@@ -220,6 +220,8 @@ done
             traces(text)[0].split('|').take(2).collect::<Vec<_>>(),
             ["php Bad", "x"]
         );
+        let text = "PHP Fatal error:  Uncaught Bad: in php shell code:1\nStack trace:\n#0 {main}\n";
+        assert!(traces(text)[0].starts_with("php Bad|in php shell code:1|"));
         let text = "exception 'Bad' with message 'x' in /srv/a.php:5\nStack trace:\n#0 {main}\n";
         assert_eq!(traces(text), ["php Bad|x|/srv/a.php|5|"]);
     }

@@ -63,8 +63,7 @@ impl Store {
         }
         if len > kept {
             let missing = len - kept;
-            self.buf
-                .extend_from_slice(&input[self.from..self.from + missing]);
+            self.append(&input[self.from..self.from + missing]);
             self.from += missing;
         }
         &self.buf[self.head..self.head + len]
@@ -107,10 +106,14 @@ impl Store {
         self.from = end;
     }
 
-    /// Grows by a quarter at most beyond what is needed: of many streams each may hold a long record.
+    /// Takes the room of what has left before it grows, and grows by a quarter at most beyond what is needed: of many
+    /// streams each may hold a long record.
     fn append(&mut self, bytes: &[u8]) {
-        let free = self.buf.capacity() - self.buf.len();
-        if bytes.len() > free {
+        let free = |buf: &Vec<u8>| buf.capacity() - buf.len();
+        if bytes.len() > free(&self.buf) {
+            self.buf.drain(..std::mem::take(&mut self.head));
+        }
+        if bytes.len() > free(&self.buf) {
             self.buf
                 .reserve_exact(bytes.len().max(self.buf.capacity() / 4));
         }

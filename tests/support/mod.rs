@@ -1,0 +1,17 @@
+//! What the tests share: starting unbraid, watching processes, reading logs, counting records.
+
+// Each test file uses its part of this.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod assembly;
+pub mod events;
+pub mod gunicorn;
+pub mod http;
+pub mod log;
+pub mod pipes;
+pub mod proc;
+pub mod programs;
+pub mod python;
+pub mod unbraid;
+pub mod verify;
+pub mod wait;
