@@ -24,7 +24,7 @@ impl FdBudget {
     /// Takes `n` permits, all or none; false: fewer than `n` were left.
     pub fn try_take(&self, n: usize) -> bool {
         self.left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
                 left.checked_sub(n)
             })
             .is_ok()
@@ -32,12 +32,12 @@ impl FdBudget {
 
     /// Gives `n` permits back.
     pub fn give(&self, n: usize) {
-        self.left.fetch_add(n, Ordering::Relaxed);
+        self.left.fetch_add(n, Ordering::SeqCst);
     }
 
     /// How many permits are left.
     pub fn left(&self) -> usize {
-        self.left.load(Ordering::Relaxed)
+        self.left.load(Ordering::SeqCst)
     }
 }
 

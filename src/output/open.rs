@@ -242,6 +242,19 @@ impl Open {
     }
 
     /// For registration only.
+    /// Bytes that lie in a FIFO of which this program holds both ends: nobody has read them yet, and they are gone when it
+    /// ends without a reader.
+    pub(super) fn undelivered(&self) -> usize {
+        let both_ends = self.kind == Kind::Pipe
+            && nix::fcntl::fcntl(self.fd.as_fd(), nix::fcntl::FcntlArg::F_GETFL)
+                .is_ok_and(|flags| flags & OFlag::O_ACCMODE.bits() == OFlag::O_RDWR.bits());
+        if both_ends {
+            crate::sys::fd::unread(self.fd.as_fd()).unwrap_or(0)
+        } else {
+            0
+        }
+    }
+
     pub(super) fn raw(&self) -> RawFd {
         self.fd.as_fd().as_raw_fd()
     }

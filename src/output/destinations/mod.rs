@@ -275,9 +275,32 @@ impl Destinations {
         self.pending
     }
 
+    /// Bytes that were written into FIFOs and that no reader has taken. No event tells when one does.
+    pub fn undelivered(&self) -> usize {
+        self.sinks
+            .iter()
+            .filter_map(|(_, sink)| sink.open.as_ref())
+            .map(Open::undelivered)
+            .sum()
+    }
+
     /// Bytes of memory that the batches hold, used or not.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// Gives the buffers of all batches that are written back at once, for a caller that is short of memory.
+    pub fn give_back(&mut self) {
+        let idle: Vec<usize> = self
+            .sinks
+            .iter()
+            .filter(|(_, sink)| sink.batch.pending() == 0)
+            .map(|(id, _)| id)
+            .collect();
+        for id in idle {
+            self.sinks[id].batch.shrink();
+            self.settle(id);
+        }
     }
 
     /// What was dropped since the start.

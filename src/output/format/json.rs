@@ -83,6 +83,23 @@ fn write_trace(trace: &Trace<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"exception.message\":");
         text(message, out);
     }
+    write_place(trace, out);
+}
+
+/// The frame nearest the error.
+fn write_place(trace: &Trace<'_>, out: &mut Vec<u8>) {
+    if let Some(file) = trace.file {
+        out.extend_from_slice(b",\"code.filepath\":");
+        text(file, out);
+    }
+    if let Some(line) = trace.line {
+        out.extend_from_slice(b",\"code.lineno\":");
+        decimal(line, out);
+    }
+    if let Some(function) = trace.function {
+        out.extend_from_slice(b",\"code.function\":");
+        text(function, out);
+    }
 }
 
 /// Bytes as a JSON string; what is not UTF-8 becomes U+FFFD, and the answer is false.

@@ -42,10 +42,10 @@ fn went_before(record: &Record<'_>) -> bool {
 }
 
 /// Appends a number; the standard library's formatting is several times slower, and a PID stands on every line.
-fn decimal(number: u32, out: &mut Vec<u8>) {
-    let mut digits = [0; 10];
+fn decimal(number: impl Into<u64>, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
     let mut at = digits.len();
-    let mut rest = number;
+    let mut rest = number.into();
     loop {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;

@@ -107,9 +107,9 @@ fn json_keys_and_their_order() {
         lang: "python",
         exception_type: Some(b"app.Error"),
         exception_message: Some(b"no \"x\""),
-        file: None,
-        line: None,
-        function: None,
+        file: Some(b"a/b.py"),
+        line: Some(u64::MAX),
+        function: Some(b"f.<locals>.g"),
     });
     let early = Kind::Traceback(Trace {
         lang: "python",
@@ -118,6 +118,14 @@ fn json_keys_and_their_order() {
         file: None,
         line: None,
         function: None,
+    });
+    let partly = Kind::Traceback(Trace {
+        lang: "cpp",
+        exception_type: None,
+        exception_message: Some(b"core"),
+        file: Some(b"\xff.c"),
+        line: None,
+        function: Some(b"main"),
     });
     for (record, rest) in [
         (record(b"a\tb\n"), r#""message":"a\tb"}"#),
@@ -149,7 +157,14 @@ fn json_keys_and_their_order() {
                 kind: traceback,
                 ..record(b"T\n")
             },
-            r#""kind":"traceback","lang":"python","exception.type":"app.Error","exception.message":"no \"x\"","message":"T"}"#,
+            r#""kind":"traceback","lang":"python","exception.type":"app.Error","exception.message":"no \"x\"","code.filepath":"a/b.py","code.lineno":18446744073709551615,"code.function":"f.<locals>.g","message":"T"}"#,
+        ),
+        (
+            Record {
+                kind: partly,
+                ..record(b"T\n")
+            },
+            "\"kind\":\"traceback\",\"lang\":\"cpp\",\"exception.message\":\"core\",\"code.filepath\":\"\u{fffd}.c\",\"code.function\":\"main\",\"message\":\"T\"}",
         ),
         (
             Record {
@@ -182,7 +197,7 @@ fn json_without_time_and_with_a_shared_pipe() {
 
 #[test]
 fn numbers() {
-    for number in [0, 9, 10, 4_194_304, u32::MAX] {
+    for number in [0, 9, 10, 4_194_304, u64::MAX] {
         let mut out = Vec::new();
         decimal(number, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
