@@ -1,6 +1,6 @@
-//! Arguments, environment and config file become a [`Config`]; everything the user can get wrong is refused here.
+//! Arguments, environment and config file become a [`Config`](crate::config::Config); everything the user can get wrong is refused here.
 //!
-//! The options are defined once, in [`Args`]. The environment and the config file know no option of their own: what they
+//! The options are defined once, in `Args`. The environment and the config file know no option of their own: what they
 //! set is put in front of the typed arguments as `--key=value`, so that one parser judges all three and the last one, the
 //! command line, wins.
 
@@ -84,7 +84,7 @@ struct Args {
     #[arg(long, help_heading = "Capture")]
     unbuffered: bool,
 
-    /// What makes a record: auto, lines or languages
+    /// auto, lines, or languages, as python,java
     #[arg(long, help_heading = "Records", value_name = "RULES", default_value = "auto",
           hide_possible_values = true, value_parser = values::records())]
     records: Languages,
@@ -104,9 +104,8 @@ struct Args {
           value_parser = values::max_record())]
     max_record: Option<usize>,
 
-    /// Where records go: [FORMAT:]DEST[,FILTER]..., repeatable
-    #[arg(short, long, help_heading = "Destinations", value_name = "OUTPUT", value_hint = ValueHint::FilePath,
-          action = ArgAction::Append, value_parser = values::output())]
+    #[arg(short, long, help = "Where records go: [FORMAT:]DEST[,FILTER]..., repeatable", help_heading = "Destinations", value_name = "OUTPUT", value_hint = ValueHint::FilePath,
+          action = ArgAction::Append, allow_hyphen_values = true, value_parser = values::output())]
     output: Vec<OsString>,
     /// Format where -o gives none: raw, prefix or json
     #[arg(long, help_heading = "Destinations", value_name = "FORMAT", default_value = "raw",

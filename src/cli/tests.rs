@@ -4,7 +4,7 @@ use super::parse;
 use crate::config::{Action, Capture, Config, Leftovers, Verbosity};
 use crate::output::Stream;
 use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
-use crate::record::Languages;
+use crate::record::{self, Languages};
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -515,6 +515,8 @@ fn refused(cases: &[(&str, &str, &str)]) {
 #[test]
 fn refusals_of_words() {
     let signal = "must be a signal's name, with or without SIG, or its number";
+    let known = record::languages().join(", ");
+    let no_rules = |name| format!("no rules for '{name}'; must be auto, lines or of: {known}");
     refused(&[
         (
             "capture",
@@ -532,16 +534,8 @@ fn refusals_of_words() {
         ("format", "xml", "must be raw, prefix or json"),
         ("time", "gmt", "must be utc, local or none"),
         ("leftovers", "kill", "must be stop or leave"),
-        (
-            "records",
-            "cobol",
-            "no rules for 'cobol'; must be auto, lines or of: python",
-        ),
-        (
-            "records",
-            "python,",
-            "no rules for ''; must be auto, lines or of: python",
-        ),
+        ("records", "cobol", &no_rules("cobol")),
+        ("records", "python,", &no_rules("")),
         ("records", "python,lines", "auto and lines stand alone"),
         ("record-start", "(", "unclosed group"),
         (

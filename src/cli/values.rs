@@ -299,6 +299,11 @@ pub(super) fn preload_path() -> impl TypedValueParser<Value = PathBuf> {
 /// Judged here, so that the error knows its option; made again when `--format` and `--time` are known.
 pub(super) fn output() -> impl TypedValueParser<Value = OsString> {
     OsStringValueParser::new().try_map(|value: OsString| {
+        // `-` and `-,stream=stderr` are destinations; any other word with a dash is the next option.
+        let text = value.to_string_lossy();
+        if text.starts_with('-') && text != "-" && !text.starts_with("-,") {
+            return Err("no destination; a path that begins with - is written as ./-".to_owned());
+        }
         match OutputSpec::parse(&value, Format::Raw, TimeStyle::Utc) {
             Ok(_) => Ok(value),
             Err(error) => {
