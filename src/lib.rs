@@ -23,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod output;
 pub mod record;
+pub mod supervise;
 pub mod sys;
 
 /// The cause of a failed call without the number that the standard library adds: `Permission denied`.

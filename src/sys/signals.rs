@@ -18,12 +18,42 @@ extern "C" fn before_main() {
 }
 
 fn is_ignored(signal: i32) -> bool {
-    // SAFETY: all-zero is a valid sigaction, and a null new action only asks.
-    unsafe {
-        let mut old: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0
-            && old.sa_sigaction == libc::SIG_IGN
-    }
+    let mut old = KernelAction::default();
+    action(signal, None, Some(&mut old)) && old.handler == libc::SIG_IGN
+}
+
+/// The kernel's `struct sigaction`. The C library refuses its own two signals, 32 and 33, which a caller may have ignored too.
+#[repr(C)]
+#[derive(Default)]
+struct KernelAction {
+    handler: usize,
+    flags: usize,
+    restorer: usize,
+    mask: u64,
+}
+
+fn action(signal: i32, new: Option<&KernelAction>, old: Option<&mut KernelAction>) -> bool {
+    let new = new.map_or(std::ptr::null(), std::ptr::from_ref);
+    let old = old.map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    // SAFETY: structs of the kernel's layout, or null; 8 is the size of its signal set.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, new, old, 8usize) == 0 }
+}
+
+/// Sets the default or `SIG_IGN` for a signal; for KILL and STOP nothing happens. Async-signal-safe.
+pub(super) fn dispose(signal: i32, ignored: bool) {
+    let handler = if ignored {
+        libc::SIG_IGN
+    } else {
+        libc::SIG_DFL
+    };
+    action(
+        signal,
+        Some(&KernelAction {
+            handler,
+            ..KernelAction::default()
+        }),
+        None,
+    );
 }
 
 /// What the caller of this program had set for signals: handed on to the server.

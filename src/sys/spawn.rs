@@ -1,7 +1,7 @@
 //! Starting a program: fork, set the child up, exec.
 
 use super::fd::pidfd_open;
-use super::signals::{Inherited, MAX_SIGNAL, Mask};
+use super::signals::{Inherited, MAX_SIGNAL, Mask, dispose};
 use crate::capture::wire;
 use std::ffi::{CStr, CString};
 use std::io::{self, Read};
@@ -159,14 +159,7 @@ fn streams(stdio: [BorrowedFd<'_>; 2]) -> Result<(), i32> {
 
 fn reset_signals(signals: &Inherited) -> Result<(), i32> {
     for signal in 1..=MAX_SIGNAL {
-        let disposition = if signals.ignored.contains(&signal) {
-            libc::SIG_IGN
-        } else {
-            libc::SIG_DFL
-        };
-        // KILL, STOP and the two that the C library keeps refuse this, and need it not.
-        // SAFETY: no function of ours is installed.
-        unsafe { libc::signal(signal, disposition) };
+        dispose(signal, signals.ignored.contains(&signal));
     }
     // SAFETY: a valid set.
     check(unsafe {

@@ -1,0 +1,5 @@
+//! The control plane: one server, its signals, its end.
+//!
+//! [`control`] is the loop; what it decides is decided in [`machine`] (phases and deadlines) and [`family`] (upgrades), both pure.
+
+pub mod tree;

@@ -1,0 +1,176 @@
+//! The processes below this one, by /proc.
+
+use crate::capture::holders::pids;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::HashMap;
+use std::fs;
+
+/// A process as /proc shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its PID.
+    pub pid: i32,
+    /// Its parent's.
+    pub parent: i32,
+    /// Its command name.
+    pub name: String,
+    /// Whether it has ended and only waits to be reaped.
+    pub zombie: bool,
+}
+
+/// Reads /proc/PID/stat (proc_pid_stat(5)). The name stands in parentheses and may hold any byte, parentheses too.
+fn parse(text: &str) -> Option<Process> {
+    let (head, rest) = text.rsplit_once(')')?;
+    let (pid, name) = head.split_once('(')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let zombie = matches!(state, "Z" | "X");
+    Some(Process {
+        pid: pid.trim().parse().ok()?,
+        parent,
+        name: name.to_owned(),
+        zombie,
+    })
+}
+
+/// One process; `None` when it is gone.
+pub fn process(pid: i32) -> Option<Process> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse(&String::from_utf8_lossy(&text))
+}
+
+/// The command name of a process, or `?` when it is gone.
+pub fn name_of(pid: i32) -> String {
+    process(pid).map_or_else(|| "?".to_owned(), |p| p.name)
+}
+
+/// All living processes below this one, but for `others` and what is below those. As a subreaper or PID 1 this process stays
+/// their ancestor whatever becomes of those in between.
+pub fn descendants(others: &[i32]) -> Vec<Process> {
+    let all: Vec<Process> = pids().filter_map(process).collect();
+    below(std::process::id() as i32, all, others)
+}
+
+fn below(root: i32, all: Vec<Process>, others: &[i32]) -> Vec<Process> {
+    let parents: HashMap<i32, i32> = all.iter().map(|p| (p.pid, p.parent)).collect();
+    let descends = |mut pid: i32| {
+        // A chain longer than the number of processes would be a loop, made by processes that changed while they were read.
+        for _ in 0..=parents.len() {
+            match parents.get(&pid) {
+                _ if others.contains(&pid) => return false,
+                Some(parent) if *parent == root => return true,
+                Some(parent) => pid = *parent,
+                None => return false,
+            }
+        }
+        false
+    };
+    all.into_iter()
+        .filter(|p| !p.zombie && descends(p.pid))
+        .collect()
+}
+
+/// Children that this program was started with: a shell script may have put them into the background before it executed
+/// this program. They are not the server's. PID 1 has none such: whatever it was given ends with it.
+pub fn given_children() -> Vec<i32> {
+    let own = std::process::id() as i32;
+    if own == 1 {
+        Vec::new()
+    } else {
+        descendants(&[])
+            .into_iter()
+            .filter(|p| p.parent == own)
+            .map(|p| p.pid)
+            .collect()
+    }
+}
+
+/// Whether `pid` is below this process. A process that is gone cannot be asked: `None`.
+pub fn is_descendant(pid: i32) -> Option<bool> {
+    let own = std::process::id() as i32;
+    let mut at = pid;
+    loop {
+        match process(at)?.parent {
+            // The kernel prints 0 for a process that is being reaped, and for one whose parent another PID namespace hides.
+            0 => return None,
+            parent if parent == own => return Some(true),
+            1 => return Some(false),
+            parent => at = parent,
+        }
+    }
+}
+
+/// Sends `signal` to all of `processes`; a process that has ended meanwhile is passed over.
+pub fn signal_all(processes: &[Process], signal: Signal) {
+    for process in processes {
+        let _ = kill(Pid::from_raw(process.pid), signal);
+    }
+}
+
+/// Kills all descendants but `others`, those too that are forked while it works: a killed process forks no more, so the search runs dry.
+pub fn kill_all(others: &[i32]) {
+    let mut before = Vec::new();
+    // Bounded against a server that forks faster than it is killed; the caller comes again.
+    for _ in 0..50 {
+        let living = descendants(others);
+        // Processes that KILL does not end at once (uninterruptible sleep) stay in the list: two equal lists are the end.
+        if living.is_empty() || living == before {
+            return;
+        }
+        signal_all(&living, Signal::SIGKILL);
+        before = living;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: i32, parent: i32) -> Process {
+        Process {
+            pid,
+            parent,
+            name: "p".into(),
+            zombie: false,
+        }
+    }
+
+    #[test]
+    fn a_name_may_hold_parentheses_and_blanks() {
+        let found = parse("42 (a) b (c)) S 7 42 42 0 -1").unwrap();
+        assert_eq!(
+            found,
+            Process {
+                pid: 42,
+                parent: 7,
+                name: "a) b (c)".into(),
+                zombie: false
+            }
+        );
+        assert!(parse("42 (x) Z 7 1").unwrap().zombie);
+        assert_eq!(parse("42 x S 7"), None);
+    }
+
+    #[test]
+    fn descendants_are_found_at_any_depth_and_a_loop_ends() {
+        let all = vec![
+            process(2, 1),
+            process(3, 2),
+            process(4, 3),
+            process(5, 1),
+            process(8, 9),
+            process(9, 8),
+        ];
+        let pids = |others: &[i32]| -> Vec<i32> {
+            below(2, all.clone(), others)
+                .iter()
+                .map(|p| p.pid)
+                .collect()
+        };
+        assert_eq!(pids(&[]), [3, 4]);
+        assert_eq!(pids(&[4]), [3]);
+        assert_eq!(pids(&[3]), [0; 0]);
+    }
+}
