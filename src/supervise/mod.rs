@@ -2,4 +2,6 @@
 //!
 //! [`control`] is the loop; what it decides is decided in [`machine`] (phases and deadlines) and [`family`] (upgrades), both pure.
 
+pub mod family;
+pub mod machine;
 pub mod tree;
