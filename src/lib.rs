@@ -21,7 +21,9 @@
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod data;
 pub mod output;
+pub mod plane;
 pub mod record;
 pub mod supervise;
 pub mod sys;

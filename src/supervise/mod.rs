@@ -4,4 +4,5 @@
 
 pub mod family;
 pub mod machine;
+pub mod registry;
 pub mod tree;

@@ -1,0 +1,350 @@
+//! Reading the pipes, and handing the bytes to the assemblers.
+
+use super::pipe::{Pipe, origin};
+use super::{Counts, InHand, Plane, READ, TURN, wall_us};
+use crate::output::{Destinations, Origin};
+use crate::plane::{ProcessId, Report};
+use crate::record::{Assembler, Kind, Record, Stamp};
+use crate::supervise::registry::inode;
+use mio::unix::SourceFd;
+use std::cmp::Reverse;
+use std::os::fd::{AsFd, AsRawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// A stream that holds less is not cut: little would be gained, and a record broken.
+const WORTH_CUTTING: usize = 64 << 10;
+
+/// How a read ended.
+pub(super) enum ReadEnd {
+    /// Nothing is there now.
+    Empty,
+    /// No writer is left.
+    Closed,
+    /// There may be more.
+    More,
+}
+
+impl Plane {
+    pub(super) fn list(&mut self, key: usize) {
+        if let Some(pipe) = self.pipes.get_mut(key)
+            && !pipe.listed
+        {
+            pipe.listed = true;
+            self.ready.push_back(key);
+        }
+    }
+
+    pub(super) fn read_round(&mut self) {
+        for _ in 0..self.ready.len() {
+            let Some(key) = self.ready.pop_front() else {
+                return;
+            };
+            if let Some(pipe) = self.pipes.get_mut(key) {
+                pipe.listed = false;
+                self.read_turn(key);
+            }
+            if self.paused() {
+                return;
+            }
+        }
+    }
+
+    /// Reads a pipe until it is empty or has had its share.
+    pub(super) fn read_turn(&mut self, key: usize) {
+        let mut share = TURN;
+        loop {
+            match self.read_once(key, READ) {
+                (ReadEnd::Empty, _) => return self.emptied(key),
+                (ReadEnd::Closed, _) => return self.close(key),
+                (ReadEnd::More, read) => share = share.saturating_sub(read),
+            }
+            if share == 0 {
+                return self.list(key);
+            }
+        }
+    }
+
+    /// Reads once, at most `limit` bytes, and assembles.
+    pub(super) fn read_once(&mut self, key: usize, limit: usize) -> (ReadEnd, usize) {
+        self.carry_over(key);
+        let Some(pipe) = self.pipes.get_mut(key) else {
+            return (ReadEnd::Empty, 0);
+        };
+        match nix::unistd::read(pipe.fd.as_fd(), &mut self.buffer[..limit.min(READ)]) {
+            Ok(0) => (ReadEnd::Closed, 0),
+            Ok(len) => {
+                self.take(key, len);
+                (ReadEnd::More, len)
+            }
+            Err(nix::errno::Errno::EINTR) => (ReadEnd::More, 0),
+            // EAGAIN; a pipe has no other error that could pass.
+            Err(_) => (ReadEnd::Empty, 0),
+        }
+    }
+
+    /// Gives the first `len` bytes of the buffer to the assembler of pipe `key`.
+    pub(super) fn take(&mut self, key: usize, len: usize) {
+        let unknown = self.unknown();
+        let Some(pipe) = self.pipes.get_mut(key) else {
+            return;
+        };
+        let Some(process) = self.processes.get_mut(&pipe.process) else {
+            return;
+        };
+        if process.slot.is_none() {
+            process.slot = Some(self.slots.take());
+        }
+        self.counts.bytes += len as u64;
+        let stamp = Stamp {
+            wall_us: wall_us(),
+            at: Instant::now(),
+        };
+        let from = origin(pipe, process, unknown);
+        self.in_hand = Some(InHand { key, given: len });
+        let (destinations, counts) = (&mut self.parts.destinations, &mut self.counts);
+        pipe.assembler
+            .push(&self.buffer[..len], stamp, &mut |record| {
+                deliver(destinations, counts, &from, record);
+            });
+        #[cfg(test)]
+        super::tests::broken(&self.buffer[..len]);
+        self.in_hand = None;
+        self.settle(key);
+    }
+
+    /// Lets records leave that no further byte is needed for.
+    pub(super) fn release(
+        &mut self,
+        key: usize,
+        how: impl FnOnce(&mut Assembler, &mut dyn FnMut(&Record<'_>)),
+    ) {
+        let unknown = self.unknown();
+        let Some(pipe) = self.pipes.get_mut(key) else {
+            return;
+        };
+        let Some(process) = self.processes.get(&pipe.process) else {
+            return;
+        };
+        let from = origin(pipe, process, unknown);
+        self.in_hand = Some(InHand { key, given: 0 });
+        let (destinations, counts) = (&mut self.parts.destinations, &mut self.counts);
+        how(&mut pipe.assembler, &mut |record| {
+            deliver(destinations, counts, &from, record);
+        });
+        self.in_hand = None;
+        self.settle(key);
+    }
+
+    /// Brings the pipe's memory and timer up to date.
+    pub(super) fn settle(&mut self, key: usize) {
+        let Some(pipe) = self.pipes.get_mut(key) else {
+            return;
+        };
+        let held = pipe.assembler.held();
+        self.held = self.held + held - pipe.held;
+        pipe.held = held;
+        pipe.doubtful &= !pipe.assembler.is_empty();
+        if let Some(at) = pipe.assembler.deadline()
+            && pipe.timer.is_none_or(|timer| at < timer)
+        {
+            pipe.timer = Some(at);
+            self.timers.push(Reverse((at, key)));
+        }
+        if self.held > self.parts.max_memory / 2 {
+            self.cut_the_largest();
+        }
+        if self.parts.destinations.held() > self.parts.max_memory / 2 {
+            self.parts.destinations.give_back();
+        }
+    }
+
+    /// The ceiling of memory: the largest open record leaves as a part.
+    pub(super) fn cut_the_largest(&mut self) {
+        let unknown = self.unknown();
+        let largest = self
+            .pipes
+            .iter()
+            .max_by_key(|(_, pipe)| pipe.held)
+            .map(|(key, pipe)| (key, pipe.held));
+        let Some((key, held @ WORTH_CUTTING..)) = largest else {
+            return;
+        };
+        let Some(pipe) = self.pipes.get_mut(key) else {
+            return;
+        };
+        // Settled below by hand: `release` would come back here.
+        let Some(process) = self.processes.get(&pipe.process) else {
+            return;
+        };
+        let from = origin(pipe, process, unknown);
+        let (destinations, counts) = (&mut self.parts.destinations, &mut self.counts);
+        pipe.assembler.cut(&mut |record| {
+            deliver(destinations, counts, &from, record);
+        });
+        pipe.held = pipe.assembler.held();
+        self.held = self.held + pipe.held - held;
+    }
+
+    /// A fresh read found nothing. After the death of its process that is the end of the stream, whoever else holds the pipe.
+    pub(super) fn emptied(&mut self, key: usize) {
+        let Some(pipe) = self.pipes.get_mut(key) else {
+            return;
+        };
+        let Some(process) = self.processes.get(&pipe.process) else {
+            return;
+        };
+        if !process.gone {
+            return self.settle(key);
+        }
+        if !std::mem::replace(&mut pipe.outlived, true) {
+            let (pid, inode) = (process.pid, inode(&pipe.fd));
+            self.parts.reports.send(Report::Outlived { pid, inode });
+        }
+        self.release(key, |assembler, sink| assembler.end(sink));
+    }
+
+    /// Deadlines act only after a fresh read found nothing: after a stalled write every one is overdue while the pipes are full.
+    pub(super) fn look_at_silence(&mut self) {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        while let Some(Reverse((at, key))) = self
+            .timers
+            .peek()
+            .copied()
+            .filter(|Reverse((at, _))| *at <= now)
+        {
+            self.timers.pop();
+            if let Some(pipe) = self
+                .pipes
+                .get_mut(key)
+                .filter(|pipe| pipe.timer == Some(at))
+            {
+                pipe.timer = None;
+                due.push(key);
+            }
+        }
+        for key in due {
+            let overdue = |pipe: &Pipe| pipe.assembler.deadline().is_some_and(|at| at <= now);
+            match self.pipes.get(key) {
+                // It will be read first, and settled then.
+                Some(pipe) if pipe.listed => {}
+                Some(pipe) if overdue(pipe) && pipe.ended => {
+                    self.release(key, |assembler, sink| assembler.silent(now, sink));
+                    self.close(key);
+                }
+                Some(pipe) if overdue(pipe) => match self.read_once(key, READ) {
+                    (ReadEnd::Empty, _) => {
+                        self.release(key, |assembler, sink| assembler.silent(now, sink));
+                    }
+                    (ReadEnd::Closed, _) => self.close(key),
+                    (ReadEnd::More, _) => self.list(key),
+                },
+                Some(_) => self.settle(key),
+                None => {}
+            }
+        }
+    }
+
+    /// The end of a pipe. While its process lives, what is held waits: an exec may have closed it, and the half line goes on in
+    /// the next pipe.
+    pub(super) fn close(&mut self, key: usize) {
+        if let Some(new) = self.pipes.get(key).and_then(|pipe| pipe.after) {
+            return self.carry_over(new);
+        }
+        if self.goes_on(key) {
+            return self.settle(key);
+        }
+        self.release(key, |assembler, sink| assembler.end(sink));
+        let Some(pipe) = self.pipes.try_remove(key) else {
+            return;
+        };
+        self.held -= pipe.held;
+        let _ = self
+            .parts
+            .poll
+            .registry()
+            .deregister(&mut SourceFd(&pipe.fd.as_fd().as_raw_fd()));
+        if let Some(process) = self.processes.get_mut(&pipe.process) {
+            process.open -= 1;
+            process.current.retain(|(_, current)| *current != key);
+        }
+        self.forget_if_over(pipe.process);
+        drop(pipe);
+        if self.parts.wanted.load(Ordering::SeqCst) {
+            self.parts.reports.send(Report::Freed);
+        }
+    }
+
+    /// Whether the stream of a pipe that is at its end may go on, and if so, keeps it.
+    fn goes_on(&mut self, key: usize) -> bool {
+        let Some(pipe) = self.pipes.get_mut(key) else {
+            return false;
+        };
+        let lives = self
+            .processes
+            .get(&pipe.process)
+            .is_some_and(|p| p.tracked && !p.gone);
+        let current = self
+            .processes
+            .get(&pipe.process)
+            .is_some_and(|p| p.current.iter().any(|(_, c)| *c == key));
+        if !lives || !current || pipe.assembler.is_empty() {
+            return false;
+        }
+        if !std::mem::replace(&mut pipe.ended, true) {
+            let _ = self
+                .parts
+                .poll
+                .registry()
+                .deregister(&mut SourceFd(&pipe.fd.as_fd().as_raw_fd()));
+        }
+        true
+    }
+
+    /// A process that is gone and whose pipes are at their end frees its slot and its files.
+    pub(super) fn forget_if_over(&mut self, id: ProcessId) {
+        let over = |p: &super::Process| p.open == 0 && (p.gone || !p.tracked);
+        if !self.processes.get(&id).is_some_and(over) {
+            return;
+        }
+        if let Some(process) = self.processes.remove(&id) {
+            self.parts
+                .destinations
+                .process_ended(process.pid, process.slot);
+            self.slots.give(process.slot.unwrap_or(0));
+            if process.slot == Some(0)
+                && let Some(main) = self.next_main.take()
+            {
+                self.main(main);
+            }
+        }
+    }
+}
+
+/// Counts a record and hands it over. A panic on the way costs its form, not its bytes.
+fn deliver(
+    destinations: &mut Destinations,
+    counts: &mut Counts,
+    from: &Origin,
+    record: &Record<'_>,
+) {
+    counts.records += u64::from(record.part.is_none_or(|p| p.last));
+    counts.parts += u64::from(record.part.is_some());
+    let handed = catch_unwind(AssertUnwindSafe(|| {
+        #[cfg(test)]
+        super::tests::poisoned(record);
+        destinations.write(from, record);
+    }));
+    if handed.is_err() {
+        counts.faults += 1;
+        let plain = Record {
+            kind: Kind::Line,
+            part: None,
+            ..*record
+        };
+        // The simplest of records; were even that refused, there would be no way left to write it.
+        let _ = catch_unwind(AssertUnwindSafe(|| destinations.write(from, &plain)));
+    }
+}
