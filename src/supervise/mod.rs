@@ -2,7 +2,10 @@
 //!
 //! [`control`] is the loop; what it decides is decided in [`machine`] (phases and deadlines) and [`family`] (upgrades), both pure.
 
+pub mod command;
+pub mod control;
 pub mod family;
 pub mod machine;
 pub mod registry;
+pub mod signals;
 pub mod tree;
