@@ -19,12 +19,15 @@
 //! No interface of this library is stable; the program's command line is.
 
 pub mod capture;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod data;
 pub mod output;
+pub mod plan;
 pub mod plane;
 pub mod record;
+pub mod run;
 pub mod supervise;
 pub mod sys;
 

@@ -1,0 +1,176 @@
+//! How COMMAND is captured: decided without making anything, then prepared.
+
+use crate::capture::environment::{Change, Preload, for_server};
+use crate::capture::gate::Gate;
+use crate::capture::loadable::{Finding, inspect};
+use crate::capture::{object, wire};
+use crate::config::{Capture, Config};
+use crate::output::FdBudget;
+use crate::run::{RunError, impossible};
+use crate::supervise::command::{CommandError, resolve};
+use std::ffi::{CString, OsStr};
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How the server's output will be captured.
+#[derive(Debug)]
+pub struct Plan {
+    /// The file to execute.
+    pub program: PathBuf,
+    /// What was found of it.
+    pub finding: Option<Finding>,
+    /// The way.
+    pub way: Way,
+    /// What people must be told of it.
+    pub remark: Option<String>,
+}
+
+/// A way of capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// A pipe for each process, by the object at this place.
+    Pipes(object::Place),
+    /// One pair of pipes for all.
+    Shared,
+    /// None.
+    Nothing,
+}
+
+/// Decides how COMMAND is captured. Makes nothing.
+pub fn plan(config: &Config) -> Result<Plan, RunError> {
+    let command = config
+        .command
+        .first()
+        .map_or(OsStr::new(""), |c| c.as_os_str());
+    let program = resolve(command)?;
+    if config.capture == Capture::None {
+        return Ok(Plan {
+            program,
+            finding: None,
+            way: Way::Nothing,
+            remark: None,
+        });
+    }
+    let place = match object::find(config.preload.as_deref()) {
+        Err(error) if config.preload.is_some() => {
+            return Err(RunError::Impossible(error.to_string()));
+        }
+        place => place,
+    };
+    let finding = inspect(&program, &|name| resolve(name).ok());
+    if let Some(why) = finding.as_ref().err().and_then(certain_failure) {
+        return Err(CommandError::NotExecutable(
+            program.to_string_lossy().into_owned(),
+            why.into(),
+        )
+        .into());
+    }
+    // What cannot be read cannot be judged; the loader will say what it thinks.
+    let finding = finding.ok();
+    let obstacle = finding
+        .as_ref()
+        .and_then(|f| f.obstacle.map(|o| (f.program.display(), o)));
+    let (way, remark) = match (obstacle, place) {
+        (Some((path, obstacle)), _) => {
+            let remark = format!(
+                "nothing can be preloaded into {path}: {obstacle}; all its processes share one pipe"
+            );
+            (Way::Shared, Some(remark))
+        }
+        (None, Err(error)) => (
+            Way::Shared,
+            Some(format!("{error}; all processes share one pipe")),
+        ),
+        (None, Ok(place)) => (Way::Pipes(place), None),
+    };
+    Ok(Plan {
+        program,
+        finding,
+        way,
+        remark,
+    })
+}
+
+/// All that capture needs before the server starts.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The file to execute.
+    pub program: PathBuf,
+    /// The way that is taken in the end.
+    pub way: Way,
+    /// Where processes register.
+    pub gate: Option<Gate>,
+    /// The server's environment.
+    pub env: Vec<CString>,
+    /// What people must be told.
+    pub remarks: Vec<String>,
+}
+
+/// Why exec would fail, where a look at the file has shown it.
+fn certain_failure(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::NotFound => Some("the interpreter that its #! line names was not found"),
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => Some("Exec format error"),
+        _ => None,
+    }
+}
+
+/// Descriptors without which processes could not register: the first process's, and two registrations.
+const NEEDED: usize = 3 + 2 * wire::MAX_FDS;
+
+/// Makes what `plan` decided. Where the object cannot be written after all, the server still runs, on one pair of pipes.
+pub fn prepare(plan: Plan, config: &Config, budget: &Arc<FdBudget>) -> Result<Prepared, RunError> {
+    let mut remarks: Vec<String> = plan.remark.into_iter().collect();
+    let mut way = plan.way;
+    if let Way::Pipes(place) = &way
+        && let Err(error) = object::make(place)
+    {
+        let (path, cause) = (place.path().display(), crate::cause(&error));
+        remarks.push(format!(
+            "cannot write {path}: {cause}; all processes share one pipe"
+        ));
+        way = Way::Shared;
+    }
+    if matches!(way, Way::Pipes(_)) && budget.left() < NEEDED {
+        remarks.push("too few descriptors for a pipe for each process: all share one; raise the limit (ulimit -n)".into());
+        way = Way::Shared;
+    }
+    let gate = match &way {
+        Way::Pipes(_) => Some(
+            Gate::new(Arc::clone(budget)).map_err(impossible("make the registration socket"))?,
+        ),
+        Way::Shared | Way::Nothing => None,
+    };
+    let variable = gate.as_ref().map(|gate| gate.variable(&foreign_pipes()));
+    let change = match (&way, &variable) {
+        (Way::Pipes(place), Some(socket)) => Change::Add(Preload {
+            object: place.path(),
+            socket,
+        }),
+        (Way::Nothing, _) => Change::Keep,
+        (Way::Pipes(_) | Way::Shared, _) => Change::Strip,
+    };
+    let env = for_server(std::env::vars_os(), change, config.unbuffered);
+    Ok(Prepared {
+        program: plan.program,
+        way,
+        gate,
+        env,
+        remarks,
+    })
+}
+
+/// Marked pipes that this program was started with: an outer unbraid's.
+fn foreign_pipes() -> Vec<u64> {
+    let entries = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    numbers
+        .filter_map(crate::sys::fd::stat_number)
+        .filter(|s| wire::stream_of(s.st_mode).is_some())
+        .map(|s| s.st_ino)
+        .collect()
+}

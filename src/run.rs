@@ -1,0 +1,314 @@
+//! One run, from the configuration to the exit status.
+
+use crate::config::Config;
+use crate::data;
+use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
+use crate::output::{Destinations, FdBudget, Stream};
+use crate::plan::{Prepared, Way, plan, prepare};
+use crate::plane::{Level, Links, Lost, MessageCount, Outbox};
+use crate::record::Rules;
+use crate::supervise::command::{CommandError, c_string};
+use crate::supervise::control::{self, Control, Ended, Started};
+use crate::supervise::machine::Policy;
+use crate::supervise::signals::Signals;
+use crate::supervise::tree;
+use crate::sys::signals::{Inherited, Mask};
+use crate::sys::spawn::{Program, SpawnError, spawn};
+use mio::{Poll, Waker};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::stat::fstat;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// Why a run ended before the server was started.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// COMMAND: 127 or 126.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Well-formed, but impossible: 125.
+    #[error("{0}")]
+    Impossible(String),
+}
+
+impl RunError {
+    /// The exit status that tells it.
+    pub fn status(&self) -> i32 {
+        match self {
+            Self::Command(error) => error.status(),
+            Self::Impossible(_) => 125,
+        }
+    }
+}
+
+pub(crate) fn impossible(what: &str) -> impl Fn(io::Error) -> RunError + '_ {
+    move |error| RunError::Impossible(format!("cannot {what}: {}", crate::cause(&error)))
+}
+
+/// Descriptors that stay free for what is open during one call only: /proc, a destination's folder.
+const SPARE: usize = 6;
+
+/// Runs the server to its end; returns the exit status.
+pub fn run(config: &Config) -> Result<i32, RunError> {
+    let inherited = Inherited::read().map_err(impossible("read the signal mask"))?;
+    let plan = plan(config)?;
+    let limits = raise_descriptors();
+    let budget = Arc::new(FdBudget::new(free_descriptors()));
+    let control_poll = Poll::new().map_err(impossible("make a poll"))?;
+    let (plane, mut links) = data_plane(config, &budget, &control_poll)?;
+    let mut prepared = prepare(plan, config, &budget)?;
+    for remark in prepared.remarks.drain(..) {
+        links.say(Level::Warning, remark);
+    }
+    let terminal = has_terminal();
+    // Caught from before the server starts: a signal that comes now is for it.
+    let signals = Signals::new().map_err(impossible("catch signals"))?;
+    crate::sys::signals::ignore(libc::SIGXFSZ);
+    become_reaper();
+    let given = tree::given_children();
+    // The thread first: where none can be made, there is no server yet that would be left behind.
+    start_data_plane(plane).map_err(impossible("start a thread"))?;
+    let server = start(&Launch {
+        config,
+        prepared: &prepared,
+        own_group: !terminal,
+        inherited: &inherited,
+        limits,
+        budget: &budget,
+    })?;
+    // The caller's mask is the server's; this program's own work needs its signals.
+    Mask::empty()
+        .set()
+        .map_err(impossible("set the signal mask"))?;
+    let policy = policy(config, terminal);
+    let parts = control::Parts {
+        poll: control_poll,
+        gate: prepared.gate,
+        links,
+        budget,
+        others: given.clone(),
+        policy,
+    };
+    let ended = Control::new(parts, signals, server)
+        .and_then(Control::run)
+        .map_err(|error| {
+            tree::kill_all(&given);
+            impossible("wait for events")(error)
+        })?;
+    tell_lost(ended);
+    Ok(ended.status)
+}
+
+/// Opens the destinations, and makes the data plane with the links between it and control.
+fn data_plane(
+    config: &Config,
+    budget: &Arc<FdBudget>,
+    control: &Poll,
+) -> Result<(data::Plane, Links), RunError> {
+    let poll = Poll::new().map_err(impossible("make a poll"))?;
+    let specs = with_own_messages(config);
+    refuse_unwritable_templates(&specs)?;
+    let (destinations, notices) = Destinations::open(
+        &specs,
+        &config.name,
+        Arc::clone(budget),
+        poll.registry(),
+        data::DESTINATIONS,
+    )
+    .map_err(|error| RunError::Impossible(error.to_string()))?;
+    let rules =
+        Rules::new(&config.records).map_err(|error| RunError::Impossible(error.to_string()))?;
+    let wake =
+        |poll: &Poll, token| Waker::new(poll.registry(), token).map_err(impossible("make a waker"));
+    let (orders, order_queue) = Outbox::new(wake(&poll, data::WAKE)?);
+    let (reports, report_queue) = Outbox::new(wake(control, control::WAKE)?);
+    let links = Links {
+        orders,
+        reports: report_queue,
+        messages: MessageCount::default(),
+        wanted: Arc::default(),
+        shortages: Arc::default(),
+    };
+    let plane = data::Plane::new(data::Parts {
+        poll,
+        orders: order_queue,
+        reports,
+        messages: links.messages.clone(),
+        wanted: Arc::clone(&links.wanted),
+        shortages: Arc::clone(&links.shortages),
+        rules: Arc::new(rules),
+        destinations,
+        notices,
+        max_memory: config.max_memory,
+        verbosity: config.verbosity,
+    });
+    Ok((plane, links))
+}
+
+/// Files of a template are opened at their first record; a folder where that cannot succeed is refused like a file is.
+fn refuse_unwritable_templates(specs: &[OutputSpec]) -> Result<(), RunError> {
+    for spec in specs
+        .iter()
+        .filter(|spec| matches!(spec.target, Target::Template(_)))
+    {
+        for (name, verdict) in Destinations::check(std::slice::from_ref(spec)) {
+            verdict.map_err(|why| RunError::Impossible(format!("cannot open {name}: {why}")))?;
+        }
+    }
+    Ok(())
+}
+
+fn policy(config: &Config, terminal: bool) -> Policy {
+    Policy {
+        stop_signal: config.stop_signal,
+        stop_timeout: config.stop_timeout,
+        drain_timeout: config.drain_timeout,
+        leftovers: config.leftovers,
+        terminal,
+        leads_session: nix::unistd::getsid(None) == Ok(nix::unistd::Pid::this()),
+    }
+}
+
+/// The data plane's thread takes no signals: a system call of its own is never interrupted by one.
+fn start_data_plane(plane: data::Plane) -> io::Result<()> {
+    let before = Mask::block_all()?;
+    let thread = std::thread::Builder::new()
+        .name("data".into())
+        .spawn(move || plane.run());
+    before.set()?;
+    thread.map(drop)
+}
+
+/// What [`start`] needs.
+struct Launch<'a> {
+    config: &'a Config,
+    prepared: &'a Prepared,
+    own_group: bool,
+    inherited: &'a Inherited,
+    limits: Option<(u64, u64)>,
+    budget: &'a FdBudget,
+}
+
+fn start(launch: &Launch<'_>) -> Result<Started, RunError> {
+    let mut readers: Vec<(u8, OwnedFd)> = Vec::new();
+    let mut writers: Vec<OwnedFd> = Vec::new();
+    if launch.prepared.way != Way::Nothing {
+        for number in [1, 2] {
+            let (reader, writer) = io::pipe().map_err(impossible("make a pipe"))?;
+            readers.push((number, reader.into()));
+            writers.push(writer.into());
+        }
+    }
+    let args: Vec<CString> = launch
+        .config
+        .command
+        .iter()
+        .map(|arg| c_string(arg))
+        .collect();
+    let path = c_string(launch.prepared.program.as_os_str());
+    let stdio = match &writers[..] {
+        [out, err] => Some([out.as_fd(), err.as_fd()]),
+        _ => None,
+    };
+    let child = spawn(&Program {
+        path: &path,
+        args: &args,
+        env: &launch.prepared.env,
+        stdio,
+        own_group: launch.own_group,
+        signals: launch.inherited,
+        descriptors: launch.limits,
+    })
+    .map_err(|error| match error {
+        SpawnError::Exec(error) => {
+            CommandError::from_exec(launch.prepared.program.as_os_str(), &error).into()
+        }
+        error => RunError::Impossible(error.to_string()),
+    })?;
+    // Two pipes and a pidfd stay open.
+    launch.budget.try_take(readers.len() + 1);
+    let shared = launch.prepared.way == Way::Shared;
+    Ok(Started {
+        pid: child.pid,
+        pidfd: child.pidfd,
+        pipes: readers,
+        shared,
+    })
+}
+
+/// The destinations, and standard error for this program's own messages where no destination is it already.
+fn with_own_messages(config: &Config) -> Vec<OutputSpec> {
+    let mut specs = config.outputs.clone();
+    let same_file = || match (fstat(io::stdout()), fstat(io::stderr())) {
+        (Ok(out), Ok(err)) => (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino),
+        _ => false,
+    };
+    let told = specs.iter().any(|spec| match spec.target {
+        Target::Stderr => true,
+        Target::Stdout => same_file(),
+        Target::File(_) | Target::Template(_) => false,
+    });
+    if !told {
+        let filter = Filter {
+            streams: vec![Stream::Unbraid],
+            ..Filter::default()
+        };
+        specs.push(OutputSpec {
+            format: Format::Raw,
+            time: TimeStyle::None,
+            target: Target::Stderr,
+            filter,
+        });
+    }
+    specs
+}
+
+/// Raises this program's limit of descriptors to the hard one; returns the limits to give back to the server.
+fn raise_descriptors() -> Option<(u64, u64)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
+    Some((soft, hard))
+}
+
+/// How many descriptors may still be opened.
+fn free_descriptors() -> usize {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft as usize);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);
+    // Still to come: two polls, two wakers, the signals' pair, the registration socket, three while the server is started.
+    limit.saturating_sub(open + 10 + SPARE)
+}
+
+/// Whether there is a controlling terminal (tty(4)).
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// Orphans come to this program, so that it can reap and find them. PID 1 has them anyway.
+fn become_reaper() {
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+}
+
+/// The last words, past every destination, since they are about what could not be written. Never waits: a standard error
+/// that takes nothing gets nothing.
+fn tell_lost(ended: Ended) {
+    let text = match ended.lost {
+        Some(Lost {
+            unwritten: 0,
+            unread: 0,
+        }) => return,
+        Some(Lost { unwritten, unread }) => format!(
+            "unbraid: at the end {unwritten} bytes were not taken by their destination, and {unread} bytes were left unread in pipes\n"
+        ),
+        None => "unbraid: at the end a destination did not answer; what it had not taken is lost\n"
+            .to_owned(),
+    };
+    let stderr = io::stderr();
+    // poll says of a pipe that 4,096 bytes fit, and always yes of a regular file, where RWF_NOWAIT may say no.
+    let mut room = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut room, PollTimeout::ZERO) == Ok(1) {
+        let _ = nix::unistd::write(&stderr, text.as_bytes());
+    }
+}
