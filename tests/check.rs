@@ -1,0 +1,221 @@
+//! `--check` says what a run would do and makes nothing; `--install-preload` writes the object.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use support::log;
+use support::programs::{Linked, program};
+use support::unbraid::{Ended, Unbraid, binary};
+
+/// The names of all that lies in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .expect("the folder")
+        .flatten()
+        .map(|file| file.file_name().to_string_lossy().into())
+        .collect();
+    names.sort();
+    names
+}
+
+fn check<S: Into<std::ffi::OsString>>(
+    options: impl IntoIterator<Item = S>,
+    command: &[&str],
+) -> Ended {
+    Unbraid::new()
+        .option("--check")
+        .options(options)
+        .command(command.iter().copied())
+        .run()
+}
+
+/// The values of the lines with this name.
+fn values<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        .collect()
+}
+
+#[test]
+fn says_all_and_makes_nothing() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let outputs = [path("a.log"), format!("json:{}", path("logs/{pid}.log"))];
+    let options = [
+        "-o",
+        &outputs[0],
+        "-o",
+        &outputs[1],
+        "--stop-timeout",
+        "7s",
+        "--max-record",
+        "2MiB",
+        "--name",
+        "shop",
+    ];
+    let ended = check(options, &["touch", &path("started")]);
+    ended.assert_code(0);
+    let text = ended.stdout();
+    assert_eq!(values(&text, "command").len(), 1, "{text}");
+    assert!(values(&text, "command")[0].ends_with("/touch"), "{text}");
+    assert!(values(&text, "capture")[0].contains("pipes"), "{text}");
+    assert!(values(&text, "object")[0].contains('/'), "{text}");
+    assert_eq!(values(&text, "probe").len(), 1, "{text}");
+    assert!(!values(&text, "probe")[0].contains("NOT"), "{text}");
+    let destinations = values(&text, "destination");
+    assert_eq!(destinations.len(), 2, "{text}");
+    assert!(
+        destinations
+            .iter()
+            .all(|destination| !destination.contains("cannot")),
+        "{text}"
+    );
+    assert!(
+        destinations[0].contains("a.log") && destinations[1].contains("{pid}"),
+        "{text}"
+    );
+    let settings = values(&text, "setting").join("\n");
+    for part in [
+        "stop-timeout = 7s",
+        "max-record = 2",
+        "name = shop",
+        "max-memory = 64",
+        "leftovers = stop",
+    ] {
+        assert!(settings.contains(part), "{part} is not in\n{settings}");
+    }
+    assert!(
+        names(folder.path()).is_empty(),
+        "{:?}",
+        names(folder.path())
+    );
+    assert_eq!(ended.stderr(), "");
+}
+
+#[test]
+fn settings_come_from_the_environment_and_the_file_too() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let config = folder.path().join("unbraid.toml");
+    fs::write(&config, "stop-timeout = \"11s\"\ndrain-timeout = \"12s\"\n")
+        .expect("our own folder");
+    let ended = Unbraid::new()
+        .variable("UNBRAID_STOP_TIMEOUT", "13s")
+        .options(["--check", "--config"])
+        .option(&config)
+        .shell("exit 9")
+        .run();
+    ended.assert_code(0);
+    let text = ended.stdout();
+    for part in ["stop-timeout = 13s", "drain-timeout = 12s"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_destination_that_cannot_be_written() {
+    let unbraid = Unbraid::new();
+    let file = unbraid.folder().join("file");
+    fs::write(&file, "").expect("our own folder");
+    let unbraid = unbraid
+        .option("--check")
+        .option("-o")
+        .option(file.join("below"));
+    let ended = unbraid.command(["true"]).run();
+    ended.assert_code(125);
+    let text = ended.stdout();
+    assert!(values(&text, "destination")[0].contains("cannot"), "{text}");
+}
+
+#[test]
+fn a_command_that_cannot_be_preloaded() {
+    let hold = program("hold", Linked::Static);
+    let ended = check(["-q"], &[hold.to_str().expect("UTF-8")]);
+    ended.assert_code(0);
+    let text = ended.stdout();
+    assert!(
+        !values(&text, "capture")[0].contains("pair for each"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_command_that_is_not_there() {
+    for (command, status) in [("no-such-command", 127), ("/etc/passwd", 126)] {
+        let ended = check::<&str>([], &[command]);
+        ended.assert_code(status);
+        assert_eq!(
+            ended.stderr().matches('\n').count(),
+            1,
+            "{}",
+            ended.stderr()
+        );
+        assert!(
+            ended.stderr().starts_with("unbraid: "),
+            "{}",
+            ended.stderr()
+        );
+    }
+}
+
+fn install(path: &Path) {
+    let output = Command::new(binary())
+        .arg("--install-preload")
+        .arg(path)
+        .stdin(Stdio::null())
+        .output();
+    let output = output.expect("unbraid starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn install_preload_writes_an_object_that_works() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let object = folder.path().join("lib/unbraid/object.so");
+    install(&object);
+    let mode = fs::metadata(&object)
+        .expect("the object")
+        .permissions()
+        .mode();
+    assert_eq!(
+        mode & 0o444,
+        0o444,
+        "every user of the server must read it: {mode:o}"
+    );
+    let unbraid = Unbraid::logging_json().option("--preload").option(&object);
+    let ended = unbraid
+        .shell("echo $LD_PRELOAD; (read -r pid _ < /proc/self/stat; echo child $pid)")
+        .run();
+    ended.assert_code(0);
+    let entries = log::captured(&ended.log());
+    assert_eq!(entries[0].message, object.display().to_string());
+    assert_eq!(entries[1].message, format!("child {}", entries[1].pid));
+    assert_ne!(entries[0].pid, entries[1].pid);
+    // Again over the old one, which may be in use: a new file, not the old one changed.
+    let before = fs::metadata(&object).expect("the object").ino();
+    let held = fs::File::open(&object).expect("the object");
+    install(&object);
+    assert_ne!(fs::metadata(&object).expect("the object").ino(), before);
+    drop(held);
+    assert_eq!(names(object.parent().expect("a folder")), ["object.so"]);
+}
+
+#[test]
+fn install_preload_where_it_cannot_be() {
+    let output = Command::new(binary())
+        .args(["--install-preload", "/proc/no-such/object.so"])
+        .output();
+    let output = output.expect("unbraid starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{stderr}");
+    assert!(
+        stderr.starts_with("unbraid: ") && stderr.matches('\n').count() == 1,
+        "{stderr}"
+    );
+}
