@@ -143,6 +143,8 @@ fn loadable_copy(place: &object::Place) -> io::Result<(PathBuf, Option<OwnedFd>)
     }
 }
 
+/// A shell with a child that executes a program. Both live until they are killed; nobody waits for the 60 s, which end them
+/// should this program be killed itself.
 fn start_probe(env: &[CString], stdio: [BorrowedFd<'_>; 2]) -> Result<Child, SpawnError> {
     let args = [
         c"sh".to_owned(),

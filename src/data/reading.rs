@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// A stream that holds less is not cut: little would be gained, and a record broken.
+/// While there is still room, a stream that holds less is not cut: little would be gained, and a record broken.
 const WORTH_CUTTING: usize = 64 << 10;
 
 /// How a read ended.
@@ -152,8 +152,10 @@ impl Plane {
             pipe.timer = Some(at);
             self.timers.push(Reverse((at, key)));
         }
-        if self.held > self.parts.max_memory / 2 {
-            self.cut_the_largest();
+        // Half of the memory is the assemblers'. From three quarters of it on long records are cut, at its end any.
+        let share = self.parts.max_memory / 2;
+        if self.held > share / 4 * 3 {
+            self.cut_the_largest(if self.held > share { 1 } else { WORTH_CUTTING });
         }
         if self.parts.destinations.held() > self.parts.max_memory / 2 {
             self.parts.destinations.give_back();
@@ -161,14 +163,14 @@ impl Plane {
     }
 
     /// The ceiling of memory: the largest open record leaves as a part.
-    pub(super) fn cut_the_largest(&mut self) {
+    fn cut_the_largest(&mut self, at_least: usize) {
         let unknown = self.unknown();
         let largest = self
             .pipes
             .iter()
             .max_by_key(|(_, pipe)| pipe.held)
             .map(|(key, pipe)| (key, pipe.held));
-        let Some((key, held @ WORTH_CUTTING..)) = largest else {
+        let Some((key, held)) = largest.filter(|(_, held)| *held >= at_least) else {
             return;
         };
         let Some(pipe) = self.pipes.get_mut(key) else {

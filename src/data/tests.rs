@@ -191,3 +191,32 @@ fn at_the_ceiling_of_memory_the_largest_open_record_leaves_and_no_byte_is_lost()
         .sum::<usize>();
     assert_eq!(whole, 8 * 400 * half.len());
 }
+
+#[test]
+fn many_short_half_lines_stay_within_the_memory_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut plane = start(&log, 1 << 20);
+    let half = vec![b'x'; 40 << 10];
+    let mut writers = Vec::new();
+    for id in 1..=40u64 {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        plane.arrive(id, reader);
+        writer.write_all(&half).unwrap();
+        writers.push(writer);
+    }
+    // No line is complete and no stream holds much: what leaves now leaves for want of memory.
+    let limit = Instant::now() + Duration::from_secs(30);
+    while std::fs::metadata(&log).is_ok_and(|file| file.len() == 0) {
+        assert!(Instant::now() < limit, "nothing left");
+        std::thread::yield_now();
+    }
+    drop(writers);
+    plane.finish();
+    let written = std::fs::read(&log).unwrap();
+    let whole = written
+        .split(|b| *b != b'x')
+        .map(<[u8]>::len)
+        .sum::<usize>();
+    assert_eq!(whole, 40 * half.len());
+}
