@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use support::log;
 use support::programs::{Linked, program};
 use support::unbraid::{Ended, Unbraid};
 use support::verify::{self, Manifest, Report};
@@ -144,4 +145,34 @@ fn several_destinations_each_hold_everything() {
     let counts = |text: &str| (text.matches(" f=e ").count(), text.matches(" f=o ").count());
     assert_eq!(counts(&errors), (counts(&all).0, 0));
     assert!(counts(&all).1 > 0);
+}
+
+/// Stops unbraid while workers live and die one after another, each with a record that only its end completes.
+const SHORT_LIVES: &str = "
+import os, signal
+from side import write
+os.kill(os.getppid(), signal.SIGSTOP)
+for number in range(8):
+    worker = os.fork()
+    if worker == 0:
+        write(1, f'first of {number}\\nTraceback (most recent call last):\\n  File \"a.py\", line {number}, in b\\n')
+        os._exit(0)
+    os.waitpid(worker, 0)
+os.kill(os.getppid(), signal.SIGCONT)
+";
+
+#[test]
+fn a_whole_life_between_two_looks_stands_before_the_next() {
+    let ended = Unbraid::logging_json().python(SHORT_LIVES).run();
+    ended.assert_code(0);
+    let entries = log::captured(&ended.log());
+    let told: Vec<&str> = entries.iter().map(|e| e.message.as_str()).collect();
+    let expected: Vec<String> = (0..8)
+        .flat_map(|number| {
+            let traceback =
+                format!("Traceback (most recent call last):\n  File \"a.py\", line {number}, in b");
+            [format!("first of {number}"), traceback]
+        })
+        .collect();
+    assert_eq!(told, expected);
 }

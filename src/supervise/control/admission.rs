@@ -31,11 +31,10 @@ impl Control {
     /// Takes all datagrams that are there. False: there may be more, and no descriptors to take them.
     pub(super) fn admit(&mut self) -> bool {
         let (arrivals, all_taken) = self.take_arrivals();
-        if !arrivals.is_empty() {
-            self.note_ended();
-        }
         let mut waiting: VecDeque<Arrival> = arrivals.into();
         while let Some(arrival) = waiting.pop_front() {
+            // Before each: the one before may have ended too, and this may be its replacement.
+            self.note_ended();
             self.retire_before(&arrival, &waiting);
             self.registered(arrival);
         }

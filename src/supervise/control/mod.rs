@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 pub const WAKE: Token = Token(0);
 const SIGNALS: Token = Token(1);
 const GATE: Token = Token(2);
+/// How many events one look takes.
+const EVENTS: usize = 256;
 /// The first token of a process's pidfd.
 const PROCESSES: usize = 16;
 
@@ -127,7 +129,7 @@ impl Control {
 
     /// Works until the end.
     pub fn run(mut self) -> io::Result<Ended> {
-        let mut events = Events::with_capacity(256);
+        let mut events = Events::with_capacity(EVENTS);
         loop {
             let next = [self.machine.deadline(), self.sharing.deadline()]
                 .into_iter()
@@ -199,16 +201,14 @@ impl Control {
 
     /// Notes it afresh. What else has come meanwhile is looked at in the next turn, which comes at once.
     fn note_ended(&mut self) {
-        let mut events = Events::with_capacity(256);
-        if self
-            .parts
-            .poll
-            .poll(&mut events, Some(Duration::ZERO))
-            .is_ok()
-            && !events.is_empty()
-        {
-            self.again = true;
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            let polled = self.parts.poll.poll(&mut events, Some(Duration::ZERO));
+            self.again |= !events.is_empty();
             self.note(&events);
+            if polled.is_err() || events.iter().count() < EVENTS {
+                return;
+            }
         }
     }
 
