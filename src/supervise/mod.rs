@@ -8,4 +8,5 @@ pub mod family;
 pub mod machine;
 pub mod registry;
 pub mod signals;
+pub mod task;
 pub mod tree;
