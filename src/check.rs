@@ -1,5 +1,7 @@
 //! `--check`: what a run would do, without making anything.
 
+mod supervision;
+
 use crate::capture::environment::{Change, Preload, for_server};
 use crate::capture::gate::{Arrival, Gate, Look};
 use crate::capture::{holders, object, wire};
@@ -218,9 +220,6 @@ fn settings(config: &Config) -> Vec<String> {
         format!("max-record = {}", size(config.records.max_record)),
         format!("max-memory = {}", size(config.max_memory)),
         format!("unbuffered = {}", config.unbuffered),
-        format!("stop-timeout = {}", time(config.stop_timeout)),
-        format!("drain-timeout = {}", time(config.drain_timeout)),
-        format!("leftovers = {:?}", config.leftovers).to_lowercase(),
     ];
     list.extend(
         config
@@ -229,11 +228,7 @@ fn settings(config: &Config) -> Vec<String> {
             .iter()
             .map(|regex| format!("record-start = {regex}")),
     );
-    list.extend(
-        config
-            .stop_signal
-            .map(|signal| format!("stop-signal = {}", crate::supervise::signals::name(signal))),
-    );
+    list.extend(supervision::settings(config));
     list.extend(
         config
             .outputs

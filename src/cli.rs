@@ -7,6 +7,7 @@
 mod fault;
 mod layers;
 mod settings;
+mod supervision;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -14,6 +15,8 @@ mod values;
 use crate::config::{Action, Capture, Leftovers};
 use crate::output::spec::{Format, TimeStyle};
 use crate::record::Languages;
+use crate::supervise::restart::{Limit, Success, When};
+use crate::supervise::signal_map::Target;
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueHint};
 use clap_complete::Shell;
 use layers::Layers;
@@ -125,7 +128,7 @@ struct Args {
 
     /// Forward TERM, INT and QUIT as this signal
     #[arg(long, help_heading = "Supervision", value_name = "SIGNAL", allow_hyphen_values = true,
-          value_parser = values::signal())]
+          value_parser = supervision::signal())]
     stop_signal: Option<i32>,
     /// From the first stop signal to KILL
     #[arg(long, help_heading = "Supervision", value_name = "DURATION", default_value = "90s",
@@ -139,6 +142,33 @@ struct Args {
     #[arg(long, help_heading = "Supervision", value_name = "WHAT", default_value = "stop",
           hide_possible_values = true, value_parser = values::leftovers())]
     leftovers: Leftovers,
+    #[arg(long, help = "What a signal means: FROM=TO, repeatable", help_heading = "Supervision", value_name = "FROM=TO", action = ArgAction::Append,
+          allow_hyphen_values = true, value_parser = supervision::mapping())]
+    signal: Vec<(i32, Target)>,
+    /// Start the server again: no, on-failure or always
+    #[arg(long, help_heading = "Supervision", value_name = "WHEN", default_value = "no",
+          hide_possible_values = true, value_parser = supervision::restart())]
+    restart: When,
+    /// Before the first restart; doubled at each
+    #[arg(long, help_heading = "Supervision", value_name = "DURATION", default_value = "1s",
+          allow_hyphen_values = true, value_parser = values::silence())]
+    restart_delay: Duration,
+    /// The longest delay before a restart
+    #[arg(long, help_heading = "Supervision", value_name = "DURATION", default_value = "1m",
+          allow_hyphen_values = true, value_parser = values::silence())]
+    restart_max_delay: Duration,
+    /// Give up after N starts in a time, as 5/10m
+    #[arg(long, help_heading = "Supervision", value_name = "N/DURATION", allow_hyphen_values = true,
+          value_parser = supervision::restart_limit())]
+    restart_limit: Option<Limit>,
+    /// Statuses and signals that are success, besides 0
+    #[arg(long, help_heading = "Supervision", value_name = "LIST", allow_hyphen_values = true,
+          value_parser = supervision::exit_codes())]
+    exit_codes: Option<Success>,
+    /// Run so many copies of COMMAND [default: 1]
+    #[arg(long, help_heading = "Supervision", value_name = "N", allow_hyphen_values = true,
+          value_parser = supervision::instances())]
+    instances: Option<u32>,
 
     /// Read settings from FILE (TOML)
     #[arg(long, help_heading = "Other", value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -2,6 +2,9 @@
 
 use crate::output::spec::OutputSpec;
 use crate::record;
+use crate::supervise::restart;
+use crate::supervise::signal_map::Target;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +36,12 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// `--leftovers`.
     pub leftovers: Leftovers,
+    /// `--signal`: what caught signals mean instead.
+    pub signals: BTreeMap<i32, Target>,
+    /// `--restart`, its delays, its limit, and `--exit-codes`.
+    pub restart: restart::Policy,
+    /// `--instances`; `None`: one, which is not told its number.
+    pub instances: Option<u32>,
     /// `-q`, `-v`.
     pub verbosity: Verbosity,
 }

@@ -32,8 +32,8 @@ pub struct Arrived {
     pub parent: Option<ProcessId>,
     /// Read ends with the numbers of their streams.
     pub pipes: Vec<(u8, Counted)>,
-    /// Whether it is the server's main process.
-    pub main: bool,
+    /// The slot that is reserved for it, when it is the main process of an instance.
+    pub main: Option<u32>,
     /// Whether [`Order::Gone`] will tell its end; otherwise the end of its pipes is taken for it.
     pub tracked: bool,
     /// Whether several processes write to these pipes, as is known from the start.
@@ -47,8 +47,8 @@ pub enum Order {
     Arrived(Arrived),
     /// A process is gone.
     Gone(ProcessId),
-    /// A process became the main one.
-    Main(ProcessId),
+    /// A process became the main one of the instance with this slot.
+    Main(ProcessId, u32),
     /// Processes write to these pipes that they were not made for.
     Shared {
         /// The pipes' inodes.

@@ -4,23 +4,24 @@ use crate::config::Config;
 use crate::data;
 use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
 use crate::output::{Destinations, FdBudget, Stream};
-use crate::plan::{Prepared, Way, plan, prepare};
+use crate::plan::{plan, prepare};
 use crate::plane::{Level, Links, Lost, MessageCount, Outbox};
 use crate::record::Rules;
 use crate::supervise::command::{CommandError, c_string};
-use crate::supervise::control::{self, Control, Ended, Started};
+use crate::supervise::control::{self, Control, Ended, Settings};
+use crate::supervise::launch::{Launch, LaunchError};
 use crate::supervise::machine::Policy;
+use crate::supervise::signal_map::SignalMap;
 use crate::supervise::signals::Signals;
 use crate::supervise::tree;
 use crate::sys::signals::{Inherited, Mask};
-use crate::sys::spawn::{Program, SpawnError, spawn};
 use mio::{Poll, Waker};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::fstat;
-use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why a run ended before the server was started.
@@ -29,6 +30,9 @@ pub enum RunError {
     /// COMMAND: 127 or 126.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// The server could not be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
     /// Well-formed, but impossible: 125.
     #[error("{0}")]
     Impossible(String),
@@ -39,6 +43,7 @@ impl RunError {
     pub fn status(&self) -> i32 {
         match self {
             Self::Command(error) => error.status(),
+            Self::Launch(error) => error.status(),
             Self::Impossible(_) => 125,
         }
     }
@@ -66,36 +71,35 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
     let terminal = has_terminal();
     // Caught from before the server starts: a signal that comes now is for it.
     let signals = Signals::new().map_err(impossible("catch signals"))?;
-    crate::sys::signals::ignore(libc::SIGXFSZ);
     become_reaper();
     let given = tree::given_children();
     // The thread first: where none can be made, there is no server yet that would be left behind.
     start_data_plane(plane).map_err(impossible("start a thread"))?;
-    let server = start(&Launch {
-        config,
-        prepared: &prepared,
+    let launch = Launch {
+        args: config.command.iter().map(|arg| c_string(arg)).collect(),
+        program: prepared.program,
+        env: prepared.env,
+        way: prepared.way,
         own_group: !terminal,
-        inherited: &inherited,
+        numbered: config.instances.is_some(),
+        inherited,
         limits,
-        budget: &budget,
-    })?;
-    // The caller's mask is the server's; this program's own work needs its signals.
-    Mask::empty()
-        .set()
-        .map_err(impossible("set the signal mask"))?;
-    let policy = policy(config, terminal);
+        budget: Arc::clone(&budget),
+    };
+    let server = launch.start(0)?;
     let parts = control::Parts {
         poll: control_poll,
         gate: prepared.gate,
         links,
         budget,
         others: given.clone(),
-        policy,
+        launch,
+        settings: settings(config, terminal),
     };
     let ended = Control::new(parts, signals, server)
         .and_then(Control::run)
         .map_err(|error| {
-            tree::kill_all(&given);
+            tree::kill_all(|| tree::descendants(&given));
             impossible("wait for events")(error)
         })?;
     tell_lost(ended);
@@ -142,6 +146,7 @@ fn data_plane(
         rules: Arc::new(rules),
         destinations,
         notices,
+        instances: config.instances.unwrap_or(1),
         max_memory: config.max_memory,
         verbosity: config.verbosity,
     });
@@ -161,82 +166,36 @@ fn refuse_unwritable_templates(specs: &[OutputSpec]) -> Result<(), RunError> {
     Ok(())
 }
 
-fn policy(config: &Config, terminal: bool) -> Policy {
-    Policy {
-        stop_signal: config.stop_signal,
-        stop_timeout: config.stop_timeout,
-        drain_timeout: config.drain_timeout,
-        leftovers: config.leftovers,
-        terminal,
-        leads_session: nix::unistd::getsid(None) == Ok(nix::unistd::Pid::this()),
+fn settings(config: &Config, terminal: bool) -> Settings {
+    let command = config.command.first().map(Path::new);
+    let server = command.and_then(Path::file_name).unwrap_or_default();
+    Settings {
+        signals: SignalMap {
+            targets: config.signals.clone(),
+            stop_signal: config.stop_signal,
+            terminal,
+            leads_session: nix::unistd::getsid(None) == Ok(nix::unistd::Pid::this()),
+        },
+        stop: Policy {
+            stop_timeout: config.stop_timeout,
+            drain_timeout: config.drain_timeout,
+            leftovers: config.leftovers,
+        },
+        restart: config.restart.clone(),
+        instances: config.instances.unwrap_or(1) as usize,
+        server: server.to_string_lossy().into_owned(),
     }
 }
 
-/// The data plane's thread takes no signals: a system call of its own is never interrupted by one.
+/// The data plane's thread takes no signals either. It blocks them itself: a C library may let its own two through when it
+/// makes a thread.
 fn start_data_plane(plane: data::Plane) -> io::Result<()> {
-    let before = Mask::block_all()?;
-    let thread = std::thread::Builder::new()
-        .name("data".into())
-        .spawn(move || plane.run());
-    before.set()?;
-    thread.map(drop)
-}
-
-/// What [`start`] needs.
-struct Launch<'a> {
-    config: &'a Config,
-    prepared: &'a Prepared,
-    own_group: bool,
-    inherited: &'a Inherited,
-    limits: Option<(u64, u64)>,
-    budget: &'a FdBudget,
-}
-
-fn start(launch: &Launch<'_>) -> Result<Started, RunError> {
-    let mut readers: Vec<(u8, OwnedFd)> = Vec::new();
-    let mut writers: Vec<OwnedFd> = Vec::new();
-    if launch.prepared.way != Way::Nothing {
-        for number in [1, 2] {
-            let (reader, writer) = io::pipe().map_err(impossible("make a pipe"))?;
-            readers.push((number, reader.into()));
-            writers.push(writer.into());
-        }
-    }
-    let args: Vec<CString> = launch
-        .config
-        .command
-        .iter()
-        .map(|arg| c_string(arg))
-        .collect();
-    let path = c_string(launch.prepared.program.as_os_str());
-    let stdio = match &writers[..] {
-        [out, err] => Some([out.as_fd(), err.as_fd()]),
-        _ => None,
+    let thread = std::thread::Builder::new().name("data".into());
+    let work = move || {
+        let _ = Mask::block_all();
+        plane.run();
     };
-    let child = spawn(&Program {
-        path: &path,
-        args: &args,
-        env: &launch.prepared.env,
-        stdio,
-        own_group: launch.own_group,
-        signals: launch.inherited,
-        descriptors: launch.limits,
-    })
-    .map_err(|error| match error {
-        SpawnError::Exec(error) => {
-            CommandError::from_exec(launch.prepared.program.as_os_str(), &error).into()
-        }
-        error => RunError::Impossible(error.to_string()),
-    })?;
-    // Two pipes and a pidfd stay open.
-    launch.budget.try_take(readers.len() + 1);
-    let shared = launch.prepared.way == Way::Shared;
-    Ok(Started {
-        pid: child.pid,
-        pidfd: child.pidfd,
-        pipes: readers,
-        shared,
-    })
+    thread.spawn(work).map(drop)
 }
 
 /// The destinations, and standard error for this program's own messages where no destination is it already.

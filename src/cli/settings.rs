@@ -6,6 +6,9 @@ use crate::config::{Config, Verbosity};
 use crate::output::Stream;
 use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
 use crate::record;
+use crate::supervise::restart;
+use crate::supervise::signal_map::{self, can_be_stopped};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -16,6 +19,8 @@ const MAX_RECORD: usize = 1 << 20;
 pub(super) fn config(args: Args) -> Result<Config, Fault> {
     let outputs = outputs(&args)?;
     let max_record = max_record(args.max_record, args.max_memory)?;
+    let restart = restart(&args)?;
+    let signals = signals(&args)?;
     let name = args
         .name
         .or_else(|| args.command.first().map(|command| name_of(command)))
@@ -39,11 +44,50 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
         stop_timeout: args.stop_timeout,
         drain_timeout: args.drain_timeout,
         leftovers: args.leftovers,
+        signals,
+        restart,
+        instances: args.instances,
         verbosity: match (args.quiet, args.verbose) {
             (true, _) => Verbosity::Quiet,
             (false, true) => Verbosity::Verbose,
             (false, false) => Verbosity::Normal,
         },
+    })
+}
+
+fn restart(args: &Args) -> Result<restart::Policy, Fault> {
+    let (delay, max_delay) = (args.restart_delay, args.restart_max_delay);
+    if delay > max_delay {
+        let time = |span| humantime::format_duration(span).to_string();
+        return Err(Fault {
+            key: "restart-delay",
+            value: time(delay),
+            reason: format!(
+                "must not be above --restart-max-delay, which is {}",
+                time(max_delay)
+            ),
+        });
+    }
+    Ok(restart::Policy {
+        when: args.restart,
+        delay,
+        max_delay,
+        limit: args.restart_limit,
+        success: args.exit_codes.clone().unwrap_or_default(),
+    })
+}
+
+/// `--signal`, the later of two for one signal. A server that nothing could stop any more would have to be killed with unbraid.
+fn signals(args: &Args) -> Result<BTreeMap<i32, signal_map::Target>, Fault> {
+    let targets = args.signal.iter().copied().collect();
+    if can_be_stopped(&targets) {
+        return Ok(targets);
+    }
+    Err(Fault {
+        key: "signal",
+        value: "TERM, INT and QUIT".into(),
+        reason: "one of them, or another signal mapped to stop, must be left to end the server"
+            .into(),
     })
 }
 

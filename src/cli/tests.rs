@@ -343,6 +343,13 @@ fn every_setting_can_stand_in_the_environment_and_in_the_file() {
         ("stop-timeout", "4s"),
         ("drain-timeout", "6s"),
         ("leftovers", "leave"),
+        ("signal", "HUP=reload"),
+        ("restart", "always"),
+        ("restart-delay", "7s"),
+        ("restart-max-delay", "8m"),
+        ("restart-limit", "5/10m"),
+        ("exit-codes", "143,TERM"),
+        ("instances", "4"),
         ("quiet", "true"),
         ("verbose", "true"),
     ];
@@ -466,7 +473,7 @@ fn refusals_on_the_command_line() {
         (&["--", "", "x"], "COMMAND is empty"),
         (&["--foo", "x"], "unknown option '--foo'"),
         (&["-x", "y"], "unknown option '-x'"),
-        (&["--instances=4", "x"], "unknown option '--instances'"),
+        (&["--copies=4", "x"], "unknown option '--copies'"),
         (
             &["--stop-timout", "5s", "x"],
             "unknown option '--stop-timout'; did you mean '--stop-timeout'?",

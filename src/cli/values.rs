@@ -9,7 +9,6 @@ use crate::record::{self, Languages};
 use bytesize::ByteSize;
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap_complete::Shell;
-use nix::sys::signal::Signal;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -52,7 +51,9 @@ impl<P: TypedValueParser> TypedValueParser for Worded<P> {
 }
 
 /// A parser of text, from a function that says what is wrong.
-fn text<T>(judge: fn(&str) -> Result<T, String>) -> impl TypedValueParser<Value = T> + use<T>
+pub(super) fn text<T>(
+    judge: fn(&str) -> Result<T, String>,
+) -> impl TypedValueParser<Value = T> + use<T>
 where
     T: Clone + Send + Sync + 'static,
 {
@@ -62,7 +63,7 @@ where
     })
 }
 
-fn worded<T>(
+pub(super) fn worded<T>(
     words: &[&'static str],
     judge: fn(&str) -> Result<T, String>,
 ) -> impl TypedValueParser<Value = T> + use<T>
@@ -174,7 +175,7 @@ pub(super) fn line_timeout() -> impl TypedValueParser<Value = LineTimeout> {
     })
 }
 
-fn nonzero(text: &str) -> Result<Duration, String> {
+pub(super) fn nonzero(text: &str) -> Result<Duration, String> {
     match span(text)? {
         Duration::ZERO => Err("must be above 0s".to_owned()),
         span => Ok(span),
@@ -240,30 +241,6 @@ pub(super) fn size_text(bytes: usize) -> String {
         || format!("{bytes}B"),
         |(unit, name)| format!("{}{name}", bytes / unit),
     )
-}
-
-pub(super) fn signal() -> impl TypedValueParser<Value = i32> {
-    text(signal_number)
-}
-
-/// 32 and 33 belong to the C library's threads.
-fn signal_number(text: &str) -> Result<i32, String> {
-    const WANTED: &str = "must be a signal's name, with or without SIG, or its number";
-    if let Ok(number) = text.parse::<i32>() {
-        return match number {
-            1..=31 | 34..=64 => Ok(number),
-            _ => Err(format!("no such signal; {WANTED}")),
-        };
-    }
-    let name = text.to_ascii_uppercase();
-    let full = if name.starts_with("SIG") {
-        name
-    } else {
-        format!("SIG{name}")
-    };
-    Signal::from_str(&full)
-        .map(|signal| signal as i32)
-        .map_err(|_| WANTED.to_owned())
 }
 
 pub(super) fn name() -> impl TypedValueParser<Value = String> {

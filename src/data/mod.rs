@@ -85,6 +85,8 @@ pub struct Parts {
     pub destinations: Destinations,
     /// What opening them gave to tell.
     pub notices: Vec<Notice>,
+    /// How many slots are main processes' alone.
+    pub instances: u32,
     /// `--max-memory`.
     pub max_memory: usize,
     /// `-q`, `-v`.
@@ -118,8 +120,8 @@ pub struct Plane {
     known: u64,
     /// The same, once all is read that was written before.
     soon_known: Option<u64>,
-    /// The main process that waits for slot 0.
-    next_main: Option<ProcessId>,
+    /// Main processes that wait for the slot of the one before.
+    next_mains: HashMap<u32, ProcessId>,
     counts: Counts,
 }
 
@@ -138,11 +140,12 @@ enum Next {
 impl Plane {
     /// A plane that reads nothing yet.
     pub fn new(parts: Parts) -> Self {
+        let slots = Slots::new(parts.instances);
         Self {
             parts,
             pipes: Slab::new(),
             processes: HashMap::new(),
-            slots: Slots::default(),
+            slots,
             ready: VecDeque::new(),
             timers: BinaryHeap::new(),
             buffer: vec![0; READ],
@@ -155,7 +158,7 @@ impl Plane {
             last_round_over: false,
             known: 0,
             soon_known: None,
-            next_main: None,
+            next_mains: HashMap::new(),
             counts: Counts::default(),
         }
     }

@@ -26,7 +26,7 @@ impl Plane {
                     self.arrived(arrived);
                 }
                 Order::Gone(id) => self.gone(id),
-                Order::Main(id) => self.main(id),
+                Order::Main(id, slot) => self.main(id, slot),
                 Order::Shared { pipes, others } => self.shared(&pipes, others),
                 Order::Say(level, text) => {
                     self.parts.messages.leave();
@@ -53,10 +53,9 @@ impl Plane {
         let counts = &mut self.counts;
         self.processes.entry(id).or_insert_with(|| {
             counts.processes += 1;
-            let slot = main.then_some(0);
             Process {
                 pid,
-                slot,
+                slot: main,
                 open: 0,
                 gone: false,
                 tracked,
@@ -203,14 +202,14 @@ impl Plane {
         self.forget_if_over(id);
     }
 
-    /// A process became the main one: slot 0 is its own as soon as the one before has freed it.
-    pub(super) fn main(&mut self, id: ProcessId) {
-        if self.processes.values().any(|p| p.slot == Some(0)) {
-            self.next_main = Some(id);
+    /// A process became a main one: its slot is its own as soon as the one before has freed it.
+    pub(super) fn main(&mut self, id: ProcessId, slot: u32) {
+        if self.processes.values().any(|p| p.slot == Some(slot)) {
+            self.next_mains.insert(slot, id);
         } else if let Some(process) = self.processes.get_mut(&id) {
-            let before = process.slot.replace(0);
+            let before = process.slot.replace(slot);
             self.parts.destinations.process_ended(process.pid, before);
-            self.slots.give(before.unwrap_or(0));
+            self.slots.give(before.unwrap_or(slot));
         }
     }
 

@@ -315,11 +315,10 @@ impl Plane {
             self.parts
                 .destinations
                 .process_ended(process.pid, process.slot);
-            self.slots.give(process.slot.unwrap_or(0));
-            if process.slot == Some(0)
-                && let Some(main) = self.next_main.take()
-            {
-                self.main(main);
+            let Some(slot) = process.slot else { return };
+            self.slots.give(slot);
+            if let Some(main) = self.next_mains.remove(&slot) {
+                self.main(main, slot);
             }
         }
     }

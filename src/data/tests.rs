@@ -60,6 +60,7 @@ fn start(log: &Path, max_memory: usize) -> Running {
         rules: Arc::new(Rules::new(&Settings::default()).unwrap()),
         destinations,
         notices,
+        instances: 1,
         max_memory,
         verbosity: Verbosity::Quiet,
     });
@@ -83,7 +84,7 @@ impl Running {
             pid,
             parent: None,
             pipes,
-            main: false,
+            main: None,
             tracked: true,
             shared: false,
         }));

@@ -1,50 +1,53 @@
-//! What is done about signals, the server's end and the deadlines. Pure: events and `now` in, actions out.
+//! One instance of the server, from its first start to its last end. Pure: events and `now` in, actions out.
 //!
-//! | phase | a stop signal | another signal | the server is gone | its time is up |
-//! |---|---|---|---|---|
-//! | `Running` | forward; `Stopping` | forward | `Draining` | – |
-//! | `Stopping` | forward | forward | `Draining` | kill all; `Killing` |
-//! | `Killing` | forward | forward | `Draining` | kill all again |
-//! | `Draining` | leftovers are stopped now, less time | – | – | some live: stop them, `Leftovers`; or `Finishing` |
-//! | `Leftovers` | kill them now (from a terminal: the third) | – | – | kill them; `Finishing` |
-//! | `Finishing` | – | – | – | exit |
+//! | phase | stop | restart | its main process is gone | no leftover lives | its time is up |
+//! |---|---|---|---|---|---|
+//! | `Running` | forward; `Stopping` | forward; `Stopping` | `Over`, or `Clearing` | – | – |
+//! | `Stopping` | forward; no start after it | – | `Over`, or `Clearing` | – | kill; `Killing` |
+//! | `Killing` | forward; no start after it | – | `Over`, or `Clearing` | – | kill again |
+//! | `Clearing` | `Over` | start without delay | – | `Delayed`, start, or `Over` | kill them; `Sweeping` |
+//! | `Sweeping` | `Over` | start without delay | – | `Delayed`, start, or `Over` | kill again, 1 s in all |
+//! | `Delayed` | `Over` | start | – | – | start |
+//! | `Over` | – | start | – | – | – |
 //!
-//! In `Draining` and `Leftovers`, quiet (no pipe, no datagram, no message is left) goes on at once; in `Finishing`, the data plane's word that all is written.
+//! Leftovers are stopped before a restart, since they hold the port. When this was the last instance, they are not stopped here
+//! but by [`super::ending`], which lets them write their last words first.
 
+use super::restart::{Outcome, Series, Verdict};
 use crate::config::Leftovers;
 use crate::sys::wait::Exit;
 use std::time::{Duration, Instant};
 
-/// A signal that came to this program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caught {
-    /// Its number.
-    pub signal: i32,
-    /// Whether the kernel sent it (`si_code` SI_KERNEL): then the terminal did, to the whole foreground process group.
-    pub by_kernel: bool,
-}
-
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A signal came.
-    Signal(Caught),
+    /// The server is to end.
+    Stop {
+        /// By this signal.
+        signal: i32,
+        /// Whether it must be sent; otherwise the terminal has done that.
+        forward: bool,
+    },
+    /// The server is to end at once.
+    Kill,
+    /// The server is to end by this signal, and to be started again.
+    Restart {
+        /// The signal.
+        signal: i32,
+    },
     /// The main process is gone, and another has taken its place.
     Followed,
-    /// The main process is gone, and none took its place.
-    Gone(Exit),
-    /// Nothing is left to read, and this many descendants live.
-    Quiet {
-        /// Living descendants.
-        descendants: usize,
+    /// The main process is gone, and none took its place; or it could not be started.
+    Gone {
+        /// How.
+        outcome: Outcome,
+        /// Its status says that trying again soon is of no use.
+        hopeless: bool,
+        /// All other instances are over.
+        last: bool,
     },
-    /// The answer to [`Action::Count`], and news of it: this many descendants live.
-    Living {
-        /// Living descendants.
-        descendants: usize,
-    },
-    /// The data plane has written everything, or counted what it could not.
-    Written,
+    /// So many processes that the instance left live still: the answer to [`Action::StopLeftovers`], and news of it.
+    Leftovers(usize),
     /// Time passed.
     Tick,
 }
@@ -52,609 +55,386 @@ pub enum Event {
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
+    /// Start the server; a failure is told by [`Event::Gone`].
+    Start,
     /// Send this signal to the main process.
     Forward(i32),
-    /// Open the logs again.
-    Reopen,
-    /// Stop this program by this signal, as the terminal asked; it goes on with CONT.
-    StopSelf(i32),
-    /// KILL to all descendants.
-    KillAll,
-    /// TERM to all descendants that are left.
-    TermLeftovers,
-    /// The main process is gone: read on, and say when it is quiet.
-    Drain,
-    /// Tell which descendants are left alive.
-    TellLeftovers,
-    /// Count the living descendants.
-    Count,
-    /// Write out what is there, by then.
-    Finish(Instant),
-    /// End with this status.
-    Exit(i32),
+    /// KILL to the main process and everything below it.
+    Kill,
     /// The stop deadline has passed.
     TellKill,
+    /// Tell of the end, and what follows.
+    Tell(Fate),
+    /// TERM to what the instance left; say how many live.
+    StopLeftovers,
+    /// KILL to what the instance left.
+    KillLeftovers,
+    /// Tell of what the instance left, and that it may stay.
+    TellLeftovers,
+    /// The server is not started again, unless by request.
+    Ended(Outcome),
 }
 
-/// What the machine needs to know of the configuration.
+/// What follows an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing.
+    Over,
+    /// It is started again after this time.
+    Again {
+        /// From the end to the start.
+        delay: Duration,
+        /// See [`Verdict::Again`].
+        attempt: u32,
+    },
+    /// It is started again, as was asked for.
+    Restarted,
+    /// `--restart-limit` is reached.
+    GivenUp,
+}
+
+/// How a server is stopped.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
-    /// `--stop-signal`.
-    pub stop_signal: Option<i32>,
     /// `--stop-timeout`.
     pub stop_timeout: Duration,
     /// `--drain-timeout`.
     pub drain_timeout: Duration,
     /// `--leftovers`.
     pub leftovers: Leftovers,
-    /// Whether there is a controlling terminal: then the server is in this program's process group, and the terminal's signals reach it by themselves.
-    pub terminal: bool,
-    /// Whether this program leads its session: then a hang-up comes to it alone.
-    pub leads_session: bool,
 }
 
-/// After the stop deadline, how long reading and writing may still take in all.
-const AFTER_KILL: Duration = Duration::from_secs(1);
+/// How often KILL is repeated while what was killed does not end.
+pub const KILL_AGAIN: Duration = Duration::from_millis(200);
 
-/// How often KILL is repeated while the server does not end.
-const KILL_AGAIN: Duration = Duration::from_millis(200);
+/// How long killed leftovers are waited for: one that hangs in the kernel must not keep the server down for ever.
+const SWEEP: Duration = Duration::from_secs(1);
 
-/// How long the data plane may write when reading has ended.
-const LAST_WRITES: Duration = Duration::from_millis(500);
+/// What follows a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    End,
+    Start,
+}
 
-/// How long control waits for the data plane's last word beyond that.
-const LAST_WORD: Duration = Duration::from_millis(250);
-
-/// How many INTs from a terminal kill.
-const IMPATIENCE: u32 = 3;
+/// What follows when no leftover lives any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    End,
+    StartAt(Instant),
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    Stopping { kill_at: Instant },
-    Killing { again: Instant },
-    Draining { until: Instant },
-    Leftovers { kill_at: Instant },
-    Finishing { until: Instant },
+    Stopping {
+        kill_at: Instant,
+        then: Then,
+    },
+    Killing {
+        again: Instant,
+        then: Then,
+    },
+    Clearing {
+        kill_at: Instant,
+        next: Next,
+    },
+    Sweeping {
+        again: Instant,
+        until: Instant,
+        next: Next,
+    },
+    Delayed {
+        at: Instant,
+    },
+    Over,
 }
 
-/// The state of one supervised server.
+/// How far an instance is, for those who ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The server runs.
+    Running,
+    /// It was told to end.
+    Stopping,
+    /// It has ended, and what it left is being stopped.
+    Clearing,
+    /// It is started again then.
+    Delayed(Instant),
+    /// It has ended for good.
+    Over,
+}
+
+/// One instance.
 #[derive(Debug)]
 pub struct Machine {
     policy: Policy,
+    series: Series,
     phase: Phase,
-    /// When everything must be over, once a stop was asked for.
-    last_call: Option<Instant>,
-    /// The server's exit status, once it is gone.
-    status: i32,
     /// The signal by which the server was last told to stop.
     stop_sent: Option<i32>,
-    /// INTs that the terminal sent.
-    interrupts: u32,
-    /// TERM was sent to what outlived the server.
-    leftovers_told: bool,
+    /// How the last run ended.
+    last: Outcome,
 }
 
 impl Machine {
-    /// A server that runs.
-    pub fn new(policy: Policy) -> Self {
+    /// An instance that runs since `now`.
+    pub fn running(policy: Policy, mut series: Series, now: Instant) -> Self {
+        series.started(now);
+        Self {
+            phase: Phase::Running,
+            ..Self::waiting(policy, series, now)
+        }
+    }
+
+    /// An instance that is to be started at the first tick.
+    pub fn waiting(policy: Policy, series: Series, now: Instant) -> Self {
         Self {
             policy,
-            phase: Phase::Running,
-            last_call: None,
-            status: 0,
+            series,
+            phase: Phase::Delayed { at: now },
             stop_sent: None,
-            interrupts: 0,
-            leftovers_told: false,
+            last: Outcome::Exit(Exit::Code(0)),
         }
     }
 
     /// When [`Event::Tick`] is due; an earlier one does no harm.
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Running => None,
-            Phase::Stopping { kill_at } | Phase::Leftovers { kill_at } => Some(kill_at),
-            Phase::Killing { again } => Some(again),
-            Phase::Draining { until } | Phase::Finishing { until } => Some(until),
+            Phase::Running | Phase::Over => None,
+            Phase::Stopping { kill_at, .. } | Phase::Clearing { kill_at, .. } => Some(kill_at),
+            Phase::Killing { again, .. } | Phase::Sweeping { again, .. } => Some(again),
+            Phase::Delayed { at } => Some(at),
+        }
+    }
+
+    /// Whether there is a main process to send signals to.
+    pub fn serves(&self) -> bool {
+        matches!(self.state(), State::Running | State::Stopping)
+    }
+
+    /// Whether the server has ended for good, though its leftovers may live.
+    pub fn is_over(&self) -> bool {
+        self.state() == State::Over
+    }
+
+    /// Whether [`Event::Leftovers`] is waited for.
+    pub fn clears(&self) -> bool {
+        matches!(self.phase, Phase::Clearing { .. } | Phase::Sweeping { .. })
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> State {
+        match self.phase {
+            Phase::Running => State::Running,
+            Phase::Stopping { .. } | Phase::Killing { .. } => State::Stopping,
+            Phase::Clearing { next, .. } | Phase::Sweeping { next, .. } => match next {
+                Next::End => State::Over,
+                Next::StartAt(_) => State::Clearing,
+            },
+            Phase::Delayed { at } => State::Delayed(at),
+            Phase::Over => State::Over,
         }
     }
 
     /// What follows from `event`.
     pub fn on(&mut self, event: Event, now: Instant) -> Vec<Action> {
         match event {
-            Event::Signal(caught) => self.signal(caught, now),
+            Event::Stop { signal, forward } => self.stop(signal, forward, now),
+            Event::Kill => self.kill_now(now),
+            Event::Restart { signal } => self.restart(signal, now),
             // The stop was meant for the server, not for the process that led it.
             Event::Followed => self.stop_sent.map(Action::Forward).into_iter().collect(),
-            Event::Gone(exit) => self.gone(exit, now),
-            Event::Quiet { descendants } => self.quiet(descendants, now),
-            Event::Living { descendants } => self.living(descendants, now),
-            Event::Written => self.written(),
+            Event::Gone {
+                outcome,
+                hopeless,
+                last,
+            } => self.gone(outcome, hopeless, last, now),
+            Event::Leftovers(0) => self.cleared(now),
             Event::Tick if self.deadline().is_some_and(|due| now >= due) => self.time_is_up(now),
-            Event::Tick => Vec::new(),
+            Event::Leftovers(_) | Event::Tick => Vec::new(),
         }
     }
 
-    fn signal(&mut self, caught: Caught, now: Instant) -> Vec<Action> {
-        let from_terminal = self.policy.terminal && caught.by_kernel;
-        match caught.signal {
-            libc::SIGTERM | libc::SIGINT | libc::SIGQUIT => {
-                self.stop(caught.signal, from_terminal, now)
-            }
-            _ if !self.serves() => Vec::new(),
-            // The terminal stopped the whole group; this program catches the signal and must stop by itself.
-            libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU if from_terminal => {
-                vec![Action::StopSelf(caught.signal)]
-            }
-            libc::SIGTSTP if self.policy.terminal => {
-                vec![
-                    Action::Forward(caught.signal),
-                    Action::StopSelf(caught.signal),
-                ]
-            }
-            libc::SIGWINCH if from_terminal => Vec::new(),
-            libc::SIGHUP if from_terminal && !self.policy.leads_session => Vec::new(),
-            libc::SIGUSR1 => vec![Action::Reopen, Action::Forward(caught.signal)],
-            other => vec![Action::Forward(other)],
-        }
-    }
-
-    /// Whether there is a server to forward signals to.
-    fn serves(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. }
-        )
-    }
-
-    fn stop(&mut self, signal: i32, from_terminal: bool, now: Instant) -> Vec<Action> {
-        let mut actions = Vec::new();
-        let sent = self.policy.stop_signal.unwrap_or(signal);
-        if self.serves() {
-            self.stop_sent = Some(sent);
-        }
-        if self.serves() && !from_terminal {
-            actions.push(Action::Forward(sent));
-        }
-        let impatient = signal == libc::SIGINT && from_terminal && {
-            self.interrupts += 1;
-            self.interrupts >= IMPATIENCE
-        };
-        match self.phase {
-            Phase::Running | Phase::Stopping { .. } if impatient => {
-                self.last_call = Some(now + AFTER_KILL);
-                actions.extend(self.kill(now));
-            }
+    fn stop(&mut self, signal: i32, forward: bool, now: Instant) -> Vec<Action> {
+        match &mut self.phase {
             Phase::Running => {
                 let kill_at = now + self.policy.stop_timeout;
-                self.last_call = Some(kill_at + AFTER_KILL);
-                self.phase = Phase::Stopping { kill_at };
-            }
-            Phase::Draining { until } => {
-                let last_call = *self
-                    .last_call
-                    .get_or_insert(now + self.policy.stop_timeout + AFTER_KILL);
-                self.phase = Phase::Draining {
-                    until: until.min(last_call),
+                self.phase = Phase::Stopping {
+                    kill_at,
+                    then: Then::End,
                 };
-                actions.extend(self.tell_leftovers());
             }
-            Phase::Leftovers { .. } if impatient || !from_terminal => {
-                self.phase = Phase::Leftovers { kill_at: now }
+            Phase::Stopping { then, .. } | Phase::Killing { then, .. } => *then = Then::End,
+            Phase::Clearing { next, .. } | Phase::Sweeping { next, .. } if *next == Next::End => {
+                return Vec::new();
             }
-            Phase::Stopping { .. }
-            | Phase::Killing { .. }
-            | Phase::Leftovers { .. }
-            | Phase::Finishing { .. } => {}
+            Phase::Clearing { .. } | Phase::Sweeping { .. } | Phase::Delayed { .. } => {
+                self.phase = Phase::Over;
+                return vec![Action::Ended(self.last)];
+            }
+            Phase::Over => return Vec::new(),
         }
-        actions
+        self.stop_sent = Some(signal);
+        forward
+            .then_some(Action::Forward(signal))
+            .into_iter()
+            .collect()
     }
 
-    fn kill(&mut self, now: Instant) -> Vec<Action> {
+    fn kill_now(&mut self, now: Instant) -> Vec<Action> {
+        if self.serves() {
+            self.kill(Then::End, now)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn kill(&mut self, then: Then, now: Instant) -> Vec<Action> {
         self.phase = Phase::Killing {
             again: now + KILL_AGAIN,
+            then,
         };
-        vec![Action::KillAll]
+        vec![Action::Kill]
     }
 
-    fn gone(&mut self, exit: Exit, now: Instant) -> Vec<Action> {
-        self.status = exit.status();
-        let mut until = now + self.policy.drain_timeout;
-        if let Some(last_call) = self.last_call {
-            until = until.min(last_call.max(now + AFTER_KILL));
+    fn restart(&mut self, signal: i32, now: Instant) -> Vec<Action> {
+        match &mut self.phase {
+            Phase::Running => {
+                let kill_at = now + self.policy.stop_timeout;
+                self.phase = Phase::Stopping {
+                    kill_at,
+                    then: Then::Start,
+                };
+                self.stop_sent = Some(signal);
+                vec![Action::Forward(signal)]
+            }
+            // Whoever stopped it wants it stopped.
+            Phase::Stopping { .. } | Phase::Killing { .. } => Vec::new(),
+            Phase::Clearing { next, .. } | Phase::Sweeping { next, .. } => {
+                *next = Next::StartAt(now);
+                self.series.asked();
+                Vec::new()
+            }
+            Phase::Delayed { .. } | Phase::Over => {
+                self.series.asked();
+                self.start(now)
+            }
         }
-        self.phase = Phase::Draining { until };
-        let mut actions = vec![Action::Drain];
-        if self.last_call.is_some() {
-            actions.extend(self.tell_leftovers());
+    }
+
+    fn start(&mut self, now: Instant) -> Vec<Action> {
+        self.phase = Phase::Running;
+        self.stop_sent = None;
+        self.series.started(now);
+        vec![Action::Start]
+    }
+
+    fn gone(&mut self, outcome: Outcome, hopeless: bool, last: bool, now: Instant) -> Vec<Action> {
+        let (fate, next) = match self.phase {
+            Phase::Running => self.judged(outcome, hopeless, now),
+            Phase::Stopping { then, .. } | Phase::Killing { then, .. } => match then {
+                Then::End => (Fate::Over, Next::End),
+                Then::Start => {
+                    self.series.asked();
+                    (Fate::Restarted, Next::StartAt(now))
+                }
+            },
+            // There was no process that could end.
+            Phase::Clearing { .. }
+            | Phase::Sweeping { .. }
+            | Phase::Delayed { .. }
+            | Phase::Over => return Vec::new(),
+        };
+        self.last = outcome;
+        let mut actions = vec![Action::Tell(fate)];
+        if next == Next::End && last {
+            self.phase = Phase::Over;
+        } else {
+            actions.extend(self.clear(next, now));
+        }
+        if next == Next::End {
+            actions.push(Action::Ended(outcome));
         }
         actions
     }
 
-    /// TERM to what outlived the server, once, where that is wanted.
-    fn tell_leftovers(&mut self) -> Option<Action> {
-        let due = self.policy.leftovers == Leftovers::Stop && !self.leftovers_told;
-        self.leftovers_told |= due;
-        due.then_some(Action::TermLeftovers)
+    /// What the restart policy says.
+    fn judged(&mut self, outcome: Outcome, hopeless: bool, now: Instant) -> (Fate, Next) {
+        match self.series.ended(outcome, hopeless, now) {
+            Verdict::Over => (Fate::Over, Next::End),
+            Verdict::Again { at, delay, attempt } => {
+                (Fate::Again { delay, attempt }, Next::StartAt(at))
+            }
+            Verdict::GivenUp => (Fate::GivenUp, Next::End),
+        }
     }
 
-    fn quiet(&mut self, descendants: usize, now: Instant) -> Vec<Action> {
-        match self.phase {
-            Phase::Draining { .. } if descendants > 0 => self.leave_or_stop(now),
-            Phase::Leftovers { .. } if descendants > 0 => Vec::new(),
-            Phase::Draining { until } | Phase::Leftovers { kill_at: until } => {
-                self.finish(until.max(now + LAST_WRITES))
+    fn clear(&mut self, next: Next, now: Instant) -> Vec<Action> {
+        match self.policy.leftovers {
+            Leftovers::Stop => {
+                let kill_at = now + self.policy.drain_timeout;
+                self.phase = Phase::Clearing { kill_at, next };
+                vec![Action::StopLeftovers]
             }
+            Leftovers::Leave => {
+                let mut actions = vec![Action::TellLeftovers];
+                actions.extend(self.go_on(next, now));
+                actions
+            }
+        }
+    }
+
+    fn cleared(&mut self, now: Instant) -> Vec<Action> {
+        match self.phase {
+            Phase::Clearing { next, .. } | Phase::Sweeping { next, .. } => self.go_on(next, now),
             Phase::Running
             | Phase::Stopping { .. }
             | Phase::Killing { .. }
-            | Phase::Finishing { .. } => Vec::new(),
+            | Phase::Delayed { .. }
+            | Phase::Over => Vec::new(),
         }
     }
 
-    /// Pipes may be open still: a destination that is stuck keeps them so when nobody writes any more.
-    fn living(&mut self, descendants: usize, now: Instant) -> Vec<Action> {
-        match self.phase {
-            Phase::Draining { until } if now < until => Vec::new(),
-            Phase::Draining { .. } if descendants > 0 => self.leave_or_stop(now),
-            Phase::Draining { .. } => self.finish(now + LAST_WRITES),
-            Phase::Leftovers { .. } if descendants == 0 => self.finish(now + LAST_WRITES),
-            Phase::Leftovers { .. }
-            | Phase::Running
-            | Phase::Stopping { .. }
-            | Phase::Killing { .. }
-            | Phase::Finishing { .. } => Vec::new(),
-        }
-    }
-
-    /// Reading has come to its end, and descendants live.
-    fn leave_or_stop(&mut self, now: Instant) -> Vec<Action> {
-        match self.policy.leftovers {
-            Leftovers::Leave => {
-                let mut actions = vec![Action::TellLeftovers];
-                actions.extend(self.finish(now + LAST_WRITES));
-                actions
+    fn go_on(&mut self, next: Next, now: Instant) -> Vec<Action> {
+        match next {
+            Next::End => {
+                self.phase = Phase::Over;
+                Vec::new()
             }
-            Leftovers::Stop => {
-                let mut kill_at = now + self.policy.drain_timeout;
-                if let Some(last_call) = self.last_call {
-                    kill_at = kill_at.min(last_call);
-                }
-                self.phase = Phase::Leftovers { kill_at };
-                self.tell_leftovers().into_iter().collect()
+            Next::StartAt(at) if at <= now => self.start(now),
+            Next::StartAt(at) => {
+                self.phase = Phase::Delayed { at };
+                Vec::new()
             }
-        }
-    }
-
-    fn finish(&mut self, until: Instant) -> Vec<Action> {
-        // The data plane's word of what it could not write comes at `until`.
-        self.phase = Phase::Finishing {
-            until: until + LAST_WORD,
-        };
-        vec![Action::Finish(until)]
-    }
-
-    fn written(&mut self) -> Vec<Action> {
-        match self.phase {
-            Phase::Finishing { .. } => vec![Action::Exit(self.status)],
-            _ => Vec::new(),
         }
     }
 
     fn time_is_up(&mut self, now: Instant) -> Vec<Action> {
         match self.phase {
-            Phase::Running => Vec::new(),
-            Phase::Stopping { .. } => {
+            Phase::Running | Phase::Over => Vec::new(),
+            Phase::Stopping { then, .. } => {
                 let mut actions = vec![Action::TellKill];
-                actions.extend(self.kill(now));
+                actions.extend(self.kill(then, now));
                 actions
             }
-            Phase::Killing { .. } => self.kill(now),
-            Phase::Draining { .. } => vec![Action::Count],
-            Phase::Leftovers { .. } => {
-                let mut actions = vec![Action::KillAll];
-                actions.extend(self.finish(now + LAST_WRITES));
-                actions
-            }
-            // The data plane hangs on a destination; what it holds is lost, and said to be.
-            Phase::Finishing { .. } => vec![Action::Exit(self.status)],
+            Phase::Killing { then, .. } => self.kill(then, now),
+            Phase::Clearing { next, .. } => self.sweep(now + SWEEP, next, now),
+            Phase::Sweeping { until, next, .. } if now < until => self.sweep(until, next, now),
+            Phase::Sweeping { next, .. } => self.go_on(next, now),
+            Phase::Delayed { .. } => self.start(now),
         }
+    }
+
+    fn sweep(&mut self, until: Instant, next: Next, now: Instant) -> Vec<Action> {
+        self.phase = Phase::Sweeping {
+            again: now + KILL_AGAIN,
+            until,
+            next,
+        };
+        vec![Action::KillLeftovers]
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const S: Duration = Duration::from_secs(1);
-
-    fn policy() -> Policy {
-        Policy {
-            stop_signal: None,
-            stop_timeout: 90 * S,
-            drain_timeout: 5 * S,
-            leftovers: Leftovers::Stop,
-            terminal: false,
-            leads_session: false,
-        }
-    }
-
-    fn user(signal: i32) -> Event {
-        Event::Signal(Caught {
-            signal,
-            by_kernel: false,
-        })
-    }
-
-    fn kernel(signal: i32) -> Event {
-        Event::Signal(Caught {
-            signal,
-            by_kernel: true,
-        })
-    }
-
-    const QUIET: Event = Event::Quiet { descendants: 0 };
-
-    #[test]
-    fn a_stop_is_forwarded_and_ends_with_the_servers_status() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        assert_eq!(
-            machine.on(user(libc::SIGTERM), now),
-            [Action::Forward(libc::SIGTERM)]
-        );
-        assert_eq!(machine.deadline(), Some(now + 90 * S));
-        assert_eq!(
-            machine.on(Event::Gone(Exit::Code(3)), now),
-            [Action::Drain, Action::TermLeftovers]
-        );
-        assert!(matches!(machine.on(QUIET, now)[..], [Action::Finish(_)]));
-        assert_eq!(machine.on(Event::Written, now), [Action::Exit(3)]);
-    }
-
-    #[test]
-    fn a_repeated_term_is_forwarded_and_moves_no_deadline() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        machine.on(user(libc::SIGTERM), now);
-        assert_eq!(
-            machine.on(user(libc::SIGTERM), now + S),
-            [Action::Forward(libc::SIGTERM)]
-        );
-        assert_eq!(machine.deadline(), Some(now + 90 * S));
-    }
-
-    #[test]
-    fn at_the_stop_deadline_all_are_killed_again_and_again() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        machine.on(user(libc::SIGINT), now);
-        assert_eq!(machine.on(Event::Tick, now + 89 * S), []);
-        let late = now + 90 * S;
-        assert_eq!(
-            machine.on(Event::Tick, late),
-            [Action::TellKill, Action::KillAll]
-        );
-        assert_eq!(
-            machine.on(Event::Tick, late + KILL_AGAIN),
-            [Action::KillAll]
-        );
-        assert_eq!(
-            machine.on(Event::Gone(Exit::Signal(9)), late + S)[0],
-            Action::Drain
-        );
-        // However long the drain may be otherwise, a stop that came to its deadline is over soon after.
-        assert_eq!(machine.deadline(), Some(late + S + AFTER_KILL));
-    }
-
-    #[test]
-    fn a_stop_goes_on_to_the_process_that_follows() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        assert_eq!(machine.on(Event::Followed, now), []);
-        machine.on(user(libc::SIGTERM), now);
-        assert_eq!(
-            machine.on(Event::Followed, now),
-            [Action::Forward(libc::SIGTERM)]
-        );
-    }
-
-    #[test]
-    fn the_stop_signal_stands_for_all_three() {
-        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT] {
-            let mut machine = Machine::new(Policy {
-                stop_signal: Some(libc::SIGWINCH),
-                ..policy()
-            });
-            assert_eq!(
-                machine.on(user(signal), Instant::now()),
-                [Action::Forward(libc::SIGWINCH)]
-            );
-        }
-    }
-
-    #[test]
-    fn other_signals_are_forwarded_and_usr1_reopens_too() {
-        let mut machine = Machine::new(policy());
-        let now = Instant::now();
-        for signal in [
-            libc::SIGHUP,
-            libc::SIGUSR2,
-            libc::SIGWINCH,
-            libc::SIGTTIN,
-            libc::SIGTTOU,
-            libc::SIGCONT,
-            40,
-        ] {
-            assert_eq!(machine.on(user(signal), now), [Action::Forward(signal)]);
-        }
-        assert_eq!(
-            machine.on(user(libc::SIGUSR1), now),
-            [Action::Reopen, Action::Forward(libc::SIGUSR1)]
-        );
-        assert_eq!(machine.deadline(), None);
-    }
-
-    #[test]
-    fn what_a_terminal_sent_to_the_group_is_not_sent_twice() {
-        let now = Instant::now();
-        let mut machine = Machine::new(Policy {
-            terminal: true,
-            ..policy()
-        });
-        assert_eq!(machine.on(kernel(libc::SIGWINCH), now), []);
-        assert_eq!(machine.on(kernel(libc::SIGHUP), now), []);
-        assert_eq!(
-            machine.on(kernel(libc::SIGTSTP), now),
-            [Action::StopSelf(libc::SIGTSTP)]
-        );
-        assert_eq!(
-            machine.on(kernel(libc::SIGTTIN), now),
-            [Action::StopSelf(libc::SIGTTIN)]
-        );
-        assert_eq!(
-            machine.on(user(libc::SIGTTIN), now),
-            [Action::Forward(libc::SIGTTIN)]
-        );
-        assert_eq!(machine.on(kernel(libc::SIGINT), now), []);
-        assert_eq!(machine.deadline(), Some(now + 90 * S));
-        assert_eq!(machine.on(kernel(libc::SIGINT), now), []);
-        assert_eq!(machine.on(kernel(libc::SIGINT), now), [Action::KillAll]);
-    }
-
-    #[test]
-    fn a_hang_up_reaches_the_server_of_a_session_leader() {
-        let mut machine = Machine::new(Policy {
-            terminal: true,
-            leads_session: true,
-            ..policy()
-        });
-        assert_eq!(
-            machine.on(kernel(libc::SIGHUP), Instant::now()),
-            [Action::Forward(libc::SIGHUP)]
-        );
-    }
-
-    #[test]
-    fn interrupts_by_kill_never_escalate() {
-        let mut machine = Machine::new(Policy {
-            terminal: true,
-            ..policy()
-        });
-        for _ in 0..9 {
-            assert_eq!(
-                machine.on(user(libc::SIGINT), Instant::now()),
-                [Action::Forward(libc::SIGINT)]
-            );
-        }
-    }
-
-    #[test]
-    fn leftovers_get_the_drain_to_end_by_themselves_then_term_then_kill() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        assert_eq!(
-            machine.on(Event::Gone(Exit::Signal(9)), now),
-            [Action::Drain]
-        );
-        let late = now + 5 * S;
-        assert_eq!(machine.on(Event::Living { descendants: 1 }, now), []);
-        assert_eq!(machine.on(Event::Tick, late), [Action::Count]);
-        assert_eq!(
-            machine.on(Event::Living { descendants: 1 }, late),
-            [Action::TermLeftovers]
-        );
-        assert_eq!(machine.on(Event::Quiet { descendants: 1 }, late), []);
-        let end = machine.on(Event::Tick, now + 10 * S);
-        assert!(matches!(end[..], [Action::KillAll, Action::Finish(_)]));
-        assert_eq!(
-            machine.on(Event::Written, now + 11 * S),
-            [Action::Exit(137)]
-        );
-    }
-
-    #[test]
-    fn leftovers_without_pipes_are_stopped_at_once_and_waited_for() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        machine.on(Event::Gone(Exit::Code(0)), now);
-        assert_eq!(
-            machine.on(Event::Quiet { descendants: 2 }, now),
-            [Action::TermLeftovers]
-        );
-        assert!(matches!(machine.on(QUIET, now)[..], [Action::Finish(_)]));
-    }
-
-    #[test]
-    fn leftovers_may_be_left() {
-        let now = Instant::now();
-        let mut machine = Machine::new(Policy {
-            leftovers: Leftovers::Leave,
-            ..policy()
-        });
-        machine.on(Event::Gone(Exit::Code(0)), now);
-        machine.on(Event::Tick, now + 5 * S);
-        let actions = machine.on(Event::Living { descendants: 1 }, now + 5 * S);
-        assert!(matches!(
-            actions[..],
-            [Action::TellLeftovers, Action::Finish(_)]
-        ));
-    }
-
-    #[test]
-    fn a_stuck_destination_costs_the_drain_once() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        machine.on(Event::Gone(Exit::Code(0)), now);
-        let late = now + 5 * S;
-        assert_eq!(machine.on(Event::Tick, late), [Action::Count]);
-        assert_eq!(
-            machine.on(Event::Living { descendants: 0 }, late),
-            [Action::Finish(late + LAST_WRITES)]
-        );
-    }
-
-    #[test]
-    fn leftovers_that_end_are_not_waited_for() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        machine.on(Event::Gone(Exit::Code(0)), now);
-        let late = now + 5 * S;
-        machine.on(Event::Tick, late);
-        machine.on(Event::Living { descendants: 1 }, late);
-        assert_eq!(
-            machine.on(Event::Living { descendants: 0 }, late + S),
-            [Action::Finish(late + S + LAST_WRITES)]
-        );
-    }
-
-    #[test]
-    fn a_stop_during_the_drain_stops_leftovers_at_once() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        machine.on(Event::Gone(Exit::Code(1)), now);
-        assert_eq!(
-            machine.on(user(libc::SIGTERM), now),
-            [Action::TermLeftovers]
-        );
-        machine.on(Event::Tick, now + 5 * S);
-        machine.on(Event::Living { descendants: 1 }, now + 5 * S);
-        machine.on(user(libc::SIGTERM), now + 5 * S);
-        assert!(matches!(
-            machine.on(Event::Tick, now + 5 * S)[..],
-            [Action::KillAll, Action::Finish(_)]
-        ));
-    }
-
-    #[test]
-    fn a_data_plane_that_hangs_does_not_keep_the_program() {
-        let now = Instant::now();
-        let mut machine = Machine::new(policy());
-        machine.on(Event::Gone(Exit::Code(7)), now);
-        machine.on(QUIET, now);
-        assert_eq!(machine.on(Event::Tick, now + 5 * S), []);
-        assert_eq!(
-            machine.on(Event::Tick, now + 5 * S + LAST_WORD),
-            [Action::Exit(7)]
-        );
-    }
-}
+mod tests;

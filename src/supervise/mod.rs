@@ -1,12 +1,20 @@
-//! The control plane: one server, its signals, its end.
+//! The control plane: the server's instances, their signals, their ends.
 //!
-//! [`control`] is the loop; what it decides is decided in [`machine`] (phases and deadlines) and [`family`] (upgrades), both pure.
+//! [`control`] is the loop. What it decides is decided elsewhere, purely: [`signal_map`] says what a signal means, [`machine`]
+//! holds the phases and deadlines of one instance, [`restart`] when it comes again, [`family`] its upgrades, [`owners`] which
+//! processes are its own, and [`ending`] the end of the program.
 
 pub mod command;
 pub mod control;
+pub mod ending;
+pub mod exits;
 pub mod family;
+pub mod launch;
 pub mod machine;
+pub mod owners;
 pub mod registry;
+pub mod restart;
+pub mod signal_map;
 pub mod signals;
 pub mod task;
 pub mod tree;

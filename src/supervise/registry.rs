@@ -16,6 +16,8 @@ pub struct Member {
     pub pid: i32,
     /// Readable when it has ended; `None` where the kernel has no pidfds.
     pub pidfd: Option<Counted>,
+    /// The instance of the server that it belongs to, as far as is known.
+    pub instance: Option<usize>,
     /// The inodes of the pipes that it has now, for the search after strangers.
     pub inodes: Vec<u64>,
 }
@@ -39,6 +41,11 @@ impl Registry {
         self.members.get_mut(key)
     }
 
+    /// The instance of the process that has this PID now.
+    pub fn instance(&self, pid: i32) -> Option<usize> {
+        self.members.get(self.find(pid)?)?.instance
+    }
+
     /// Whether the end of this member is told by a pidfd.
     pub fn is_watched(&self, key: usize) -> bool {
         self.members
@@ -52,12 +59,13 @@ impl Registry {
     }
 
     /// Adds a process under a new name; returns its key.
-    pub fn add(&mut self, pid: i32, pidfd: Option<Counted>) -> usize {
+    pub fn add(&mut self, pid: i32, pidfd: Option<Counted>, instance: Option<usize>) -> usize {
         self.last += 1;
         let key = self.members.insert(Member {
             id: self.last,
             pid,
             pidfd,
+            instance,
             inodes: Vec::new(),
         });
         self.by_pid.insert(pid, key);

@@ -1,84 +1,73 @@
 //! Signals as events of the control loop.
 
-use super::machine::Caught;
-use crate::sys::signals::MAX_SIGNAL;
-use mio::net::UnixStream;
+use super::signal_map::Caught;
+use crate::sys::signals::{Info, Mask, SignalFd, Value, use_default};
 use nix::sys::signal::Signal;
-use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::siginfo::Cause;
-use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
 
-/// Signals that this program leaves as they are: KILL and STOP cannot be caught; the faults, ABRT, TRAP and SYS are this
-/// program's own failures; the C library keeps 32 and 33; and PIPE and XFSZ, which its own writes can bring about, are ignored: the write says it.
-const LEFT_ALONE: [i32; 13] = [
-    libc::SIGKILL,
-    libc::SIGSTOP,
-    libc::SIGILL,
-    libc::SIGFPE,
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGTRAP,
-    libc::SIGSYS,
-    libc::SIGABRT,
-    libc::SIGPIPE,
-    libc::SIGXFSZ,
-    32,
-    33,
-];
-
-/// The source of signals for the poll loop.
+/// The source of signals for the poll loop: all of them are blocked, and read from a descriptor (signalfd(2)).
 ///
-/// signal-hook's own delivery and not signal-hook-mio's, which is a source of mio's without the origins only.
-pub struct Signals(SignalDelivery<UnixStream, WithOrigin>);
+/// So every signal that somebody sends is seen, those too for which a handler would be unsafe (SEGV, ILL, FPE) or that this
+/// program's own writes bring about (PIPE, XFSZ), and real-time signals come as often as they were sent, with their values. A
+/// fault of this program's own still ends it: the kernel resets a blocked signal that it must deliver (signal(7)), and so does abort(3).
+#[derive(Debug)]
+pub struct Signals(SignalFd);
 
-impl fmt::Debug for Signals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Signals").field(self.0.get_read()).finish()
-    }
+/// A signal with what came with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// What it is.
+    pub caught: Caught,
+    /// What sigqueue(3) gave it to carry.
+    pub value: Option<Value>,
 }
 
 /// What came.
 #[derive(Debug, Default)]
 pub struct Pending {
-    /// Signals for the state machine, in the order of arrival as far as the kernel tells it.
-    pub caught: Vec<Caught>,
+    /// Signals that mean something, in the order of arrival as far as the kernel tells it.
+    pub arrivals: Vec<Arrival>,
     /// A child has ended.
     pub child: bool,
 }
 
 impl Signals {
-    /// Catches all signals that are forwarded, and CHLD.
+    /// Blocks all signals for the calling thread, and those that it makes from now on, and reads them from now on.
     pub fn new() -> io::Result<Self> {
-        let (read, write) = UnixStream::pair()?;
-        let signals = (1..=MAX_SIGNAL).filter(|signal| !LEFT_ALONE.contains(signal));
-        SignalDelivery::with_pipe(read, OwnedFd::from(write), WithOrigin::default(), signals)
-            .map(Self)
+        Mask::block_all()?;
+        // Were it ignored, as some callers leave it, no child's status would be kept (waitpid(2)).
+        use_default(libc::SIGCHLD);
+        SignalFd::new().map(Self)
     }
 
     /// For the registry of a poll.
-    pub fn source(&mut self) -> &mut impl mio::event::Source {
-        self.0.get_read_mut()
+    pub fn raw_fd(&self) -> i32 {
+        self.0.raw_fd()
     }
 
     /// Takes what has come since.
     pub fn take(&mut self) -> Pending {
         let mut pending = Pending::default();
-        for origin in self.0.pending() {
-            if origin.signal == libc::SIGCHLD {
-                pending.child = true;
-            } else {
-                let by_kernel = matches!(origin.cause, Cause::Kernel);
-                pending.caught.push(Caught {
-                    signal: origin.signal,
-                    by_kernel,
+        for info in self.0.read() {
+            // Standard signals do not queue: one that somebody sent may stand for a child's end too.
+            pending.child |= info.signal == libc::SIGCHLD;
+            if info.signal != libc::SIGCHLD || was_sent(&info) {
+                pending.arrivals.push(Arrival {
+                    caught: Caught {
+                        signal: info.signal,
+                        by_kernel: info.code == libc::SI_KERNEL,
+                    },
+                    value: info.value,
                 });
             }
         }
         pending
     }
+}
+
+/// By a process, and not by the kernel (sigaction(2)).
+fn was_sent(info: &Info) -> bool {
+    info.code <= 0
 }
 
 /// A signal's name, `SIGTERM`; real-time signals and unknown ones by number.

@@ -13,6 +13,8 @@ pub struct Process {
     pub pid: i32,
     /// Its parent's.
     pub parent: i32,
+    /// Its process group.
+    pub group: i32,
     /// Its command name.
     pub name: String,
     /// Whether it has ended and only waits to be reaped.
@@ -26,10 +28,12 @@ fn parse(text: &str) -> Option<Process> {
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
     let zombie = matches!(state, "Z" | "X");
     Some(Process {
         pid: pid.trim().parse().ok()?,
         parent,
+        group,
         name: name.to_owned(),
         zombie,
     })
@@ -109,12 +113,12 @@ pub fn signal_all(processes: &[Process], signal: Signal) {
     }
 }
 
-/// Kills all descendants but `others`, those too that are forked while it works: a killed process forks no more, so the search runs dry.
-pub fn kill_all(others: &[i32]) {
+/// Kills all processes that `find` finds, those too that are forked while it works: a killed process forks no more, so the search runs dry.
+pub fn kill_all(find: impl Fn() -> Vec<Process>) {
     let mut before = Vec::new();
     // Bounded against a server that forks faster than it is killed; the caller comes again.
     for _ in 0..50 {
-        let living = descendants(others);
+        let living = find();
         // Processes that KILL does not end at once (uninterruptible sleep) stay in the list: two equal lists are the end.
         if living.is_empty() || living == before {
             return;
@@ -132,6 +136,7 @@ mod tests {
         Process {
             pid,
             parent,
+            group: pid,
             name: "p".into(),
             zombie: false,
         }
@@ -145,6 +150,7 @@ mod tests {
             Process {
                 pid: 42,
                 parent: 7,
+                group: 42,
                 name: "a) b (c)".into(),
                 zombie: false
             }

@@ -1,6 +1,11 @@
-//! Signal dispositions and masks, as they were before this program changed them.
+//! Signals: dispositions and masks as they were before this program changed them, reading them, sending them.
+//!
+//! By raw system calls: the C library takes its own two, 32 and 33, out of every set, and a caller may have blocked or ignored
+//! them, or send them.
 
 use std::io;
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The highest signal number of Linux (signal(7)).
@@ -85,15 +90,16 @@ impl Inherited {
     }
 }
 
-/// A set of signals.
-#[derive(Clone, Copy)]
-pub struct Mask(pub(super) libc::sigset_t);
+/// A set of signals, as the kernel has it: bit N - 1 is signal N.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Mask(u64);
+
+/// The size of the kernel's signal set, which each of its calls wants to be told.
+const SET: usize = size_of::<u64>();
 
 impl std::fmt::Debug for Mask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // SAFETY: a valid set.
-        let members =
-            (1..=MAX_SIGNAL).filter(|s| unsafe { libc::sigismember(&raw const self.0, *s) } == 1);
+        let members = (1..=MAX_SIGNAL).filter(|signal| self.0 >> (signal - 1) & 1 == 1);
         f.debug_set().entries(members).finish()
     }
 }
@@ -101,73 +107,169 @@ impl std::fmt::Debug for Mask {
 impl Mask {
     /// The calling thread's.
     pub fn current() -> io::Result<Self> {
-        Self::change(libc::SIG_BLOCK, None)
-    }
-
-    /// No signal.
-    pub fn empty() -> Self {
-        // SAFETY: sigemptyset makes the set valid.
-        unsafe {
-            let mut set = std::mem::zeroed();
-            libc::sigemptyset(&raw mut set);
-            Self(set)
-        }
+        change(libc::SIG_BLOCK, None)
     }
 
     /// Blocks every signal for the calling thread; returns the mask before.
     pub fn block_all() -> io::Result<Self> {
-        // SAFETY: sigfillset makes the set valid.
-        let all = unsafe {
-            let mut set = std::mem::zeroed();
-            libc::sigfillset(&raw mut set);
-            Self(set)
-        };
-        Self::change(libc::SIG_SETMASK, Some(&all))
+        change(libc::SIG_SETMASK, Some(Self(u64::MAX)))
     }
 
-    /// Makes this the calling thread's mask.
-    pub fn set(&self) -> io::Result<()> {
-        Self::change(libc::SIG_SETMASK, Some(self)).map(drop)
+    /// Makes this the calling thread's mask. Async-signal-safe.
+    pub fn set(self) -> io::Result<()> {
+        change(libc::SIG_SETMASK, Some(self)).map(drop)
+    }
+}
+
+fn change(how: i32, new: Option<Mask>) -> io::Result<Mask> {
+    let mut old = 0u64;
+    let new = new
+        .as_ref()
+        .map_or(std::ptr::null(), |mask| &raw const mask.0);
+    // SAFETY: both sets are of the size told, or null.
+    let result = unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, new, &raw mut old, SET) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(Mask(old))
+    }
+}
+
+/// What sigqueue(3) gave a signal to carry, and who sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value {
+    pid: u32,
+    uid: u32,
+    content: u64,
+}
+
+/// A signal that was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Info {
+    /// Its number.
+    pub signal: i32,
+    /// `si_code` (sigaction(2)): 0 and below when a process sent it.
+    pub code: i32,
+    /// With `SI_QUEUE` only.
+    pub value: Option<Value>,
+}
+
+/// A descriptor from which the signals are read that are blocked (signalfd(2)).
+#[derive(Debug)]
+pub struct SignalFd(OwnedFd);
+
+/// Signals that one look takes; there may be more.
+const AT_ONCE: usize = 32;
+
+impl SignalFd {
+    /// For all signals.
+    pub fn new() -> io::Result<Self> {
+        let (all, flags) = (u64::MAX, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
+        // SAFETY: a set of the size told.
+        let fd = unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const all, SET, flags) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as i32) }))
     }
 
-    fn change(how: i32, new: Option<&Self>) -> io::Result<Self> {
-        // SAFETY: both sets are valid or null; pthread_sigmask returns the error itself.
-        unsafe {
-            let mut old = std::mem::zeroed();
-            let new = new.map_or(std::ptr::null(), |mask| &raw const mask.0);
-            match libc::pthread_sigmask(how, new, &raw mut old) {
-                0 => Ok(Self(old)),
-                error => Err(io::Error::from_raw_os_error(error)),
+    /// For a poll loop.
+    pub fn raw_fd(&self) -> i32 {
+        self.0.as_raw_fd()
+    }
+
+    /// All that have come to this process, or to the calling thread.
+    pub fn read(&self) -> Vec<Info> {
+        let mut found = Vec::new();
+        loop {
+            // SAFETY: plain numbers, for which all-zero is valid.
+            let mut infos: [libc::signalfd_siginfo; AT_ONCE] = unsafe { zeroed() };
+            let room = size_of_val(&infos);
+            // SAFETY: the kernel writes no more than there is room for.
+            let len = unsafe { libc::read(self.raw_fd(), infos.as_mut_ptr().cast(), room) };
+            let count = usize::try_from(len).unwrap_or(0) / size_of::<libc::signalfd_siginfo>();
+            found.extend(infos[..count].iter().map(info));
+            if count < AT_ONCE {
+                return found;
             }
         }
     }
 }
 
-/// Stops this process by `signal` (TSTP, TTIN or TTOU), and sets what was set for it again when it goes on.
+fn info(info: &libc::signalfd_siginfo) -> Info {
+    let value = Value {
+        pid: info.ssi_pid,
+        uid: info.ssi_uid,
+        content: info.ssi_ptr,
+    };
+    Info {
+        signal: info.ssi_signo as i32,
+        code: info.ssi_code,
+        value: (info.ssi_code == libc::SI_QUEUE).then_some(value),
+    }
+}
+
+/// Sets a signal's default.
+pub fn use_default(signal: i32) {
+    dispose(signal, false);
+}
+
+/// Stops this process by `signal` (TSTP, TTIN or TTOU), which is blocked and has its default; returns when it goes on.
 ///
 /// Not by STOP: where nobody could continue it (an orphaned process group), the kernel ignores the three (signal(7),
 /// setpgid(2)), and STOP would stop it for ever.
 pub fn stop_self(signal: i32) {
-    // SAFETY: valid structs; the disposition set is the default, the one set again was there before.
-    unsafe {
-        let mut default: libc::sigaction = std::mem::zeroed();
-        default.sa_sigaction = libc::SIG_DFL;
-        let mut before: libc::sigaction = std::mem::zeroed();
-        if libc::sigaction(signal, &raw const default, &raw mut before) == 0 {
-            libc::kill(libc::getpid(), signal);
-            libc::sigaction(signal, &raw const before, std::ptr::null_mut());
-        }
+    send(std::process::id() as i32, signal);
+    // Let in, for this one signal and this moment: it stops the process before the call returns.
+    if let Ok(before) = Mask::current() {
+        let _ = Mask(before.0 & !(1 << (signal - 1))).set();
+        let _ = before.set();
     }
-}
-
-/// Ignores a signal from now on.
-pub fn ignore(signal: i32) {
-    // SAFETY: no function of ours is installed.
-    unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
 /// Sends a signal by number, real-time signals too; a process that is gone is no error to anybody.
 pub fn send(pid: i32, signal: i32) {
     // SAFETY: no pointers.
     unsafe { libc::kill(pid, signal) };
+}
+
+/// `siginfo_t` as sigqueue(3) fills it: the union's first members are the sender and the value.
+#[repr(C)]
+struct Queued {
+    signal: i32,
+    errno: i32,
+    code: i32,
+    /// The union begins where a pointer may stand.
+    _padding: i32,
+    value: QueuedValue,
+    _rest: [u64; 12],
+}
+
+#[repr(C)]
+struct QueuedValue {
+    pid: u32,
+    uid: u32,
+    content: u64,
+}
+
+/// The kernel copies a whole `siginfo_t`.
+const _: () = assert!(size_of::<Queued>() == size_of::<libc::siginfo_t>());
+
+/// Sends a signal with its value and its first sender, as if that one had sent it itself.
+pub fn send_value(pid: i32, signal: i32, value: Value) {
+    let queued = Queued {
+        signal,
+        errno: 0,
+        code: libc::SI_QUEUE,
+        _padding: 0,
+        value: QueuedValue {
+            pid: value.pid,
+            uid: value.uid,
+            content: value.content,
+        },
+        _rest: [0; 12],
+    };
+    // SAFETY: a struct of the kernel's layout and size.
+    unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid, signal, &raw const queued) };
 }

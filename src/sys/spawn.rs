@@ -161,15 +161,7 @@ fn reset_signals(signals: &Inherited) -> Result<(), i32> {
     for signal in 1..=MAX_SIGNAL {
         dispose(signal, signals.ignored.contains(&signal));
     }
-    // SAFETY: a valid set.
-    check(unsafe {
-        libc::sigprocmask(
-            libc::SIG_SETMASK,
-            &raw const signals.mask.0,
-            std::ptr::null_mut(),
-        )
-    })
-    .map(drop)
+    signals.mask.set().map_err(|_| errno())
 }
 
 fn check(result: i32) -> Result<i32, i32> {

@@ -1,5 +1,6 @@
 //! Registrations: who is let in, and what is done when there is no room.
 
+use super::processes::Newcomer;
 use super::{Control, GATE};
 use crate::capture::gate::{Arrival, Gate, Look};
 use crate::capture::wire;
@@ -122,13 +123,13 @@ impl Control {
             if let Some(old) = self.registry.find(pid) {
                 self.retire(old);
             }
-            self.enter(pid, pidfd)
+            let instance = self.owner(hello.parent, &tree::process);
+            let instance = instance.or_else(|| self.owner(pid, &tree::process));
+            self.enter(pid, pidfd, instance)
         });
-        if executed
-            && self
-                .family
-                .executed(pid, hello.parent, || same_executable(pid, hello.parent))
-        {
+        let same = || same_executable(pid, hello.parent);
+        let mut instances = self.instances.iter_mut();
+        if executed && instances.any(|instance| instance.executed(pid, hello.parent, same)) {
             self.say(
                 Level::Info,
                 format!(
@@ -137,7 +138,12 @@ impl Control {
                 ),
             );
         }
-        self.arrived(key, streams, parent, false, false);
+        self.arrived(Newcomer {
+            key,
+            pipes: streams,
+            parent,
+            main: None,
+        });
     }
 
     /// No descriptors are left for more processes: they are turned away at once.

@@ -2,24 +2,27 @@
 //! events, since a fork waits for its datagram to be taken.
 
 mod admission;
+mod end;
+mod instances;
+mod leftovers;
+mod processes;
 mod sharing;
+mod tasks;
 
-use crate::capture::gate::{Counted, Gate};
+use super::launch::{Launch, Started};
+use super::machine::{self, Machine};
+use super::restart::{self, Series};
+use super::signal_map::SignalMap;
+use crate::capture::gate::Gate;
 use crate::output::FdBudget;
-use crate::plane::{Arrived, Level, Links, Lost, Order, ProcessId, Report};
-use crate::supervise::family::{End, Family};
-use crate::supervise::machine::{Action, Event, Machine, Policy};
-use crate::supervise::registry::{Member, Registry, inode, raw};
-use crate::supervise::signals::{Pending, Signals, name};
-use crate::supervise::tree;
-use crate::sys::signals::send;
-use crate::sys::wait::{Exit, reap};
+use crate::plane::{Level, Links, Lost, Report};
+use crate::supervise::ending::{self, Ending, Finished};
+use crate::supervise::registry::{Member, Registry};
+use crate::supervise::signals::{Pending, Signals};
+use instances::Instance;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use nix::sys::signal::Signal;
-use sharing::list;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,21 +48,25 @@ pub struct Parts {
     pub budget: Arc<FdBudget>,
     /// Children that are not the server's.
     pub others: Vec<i32>,
-    /// What the state machine needs to know.
-    pub policy: Policy,
+    /// Starts the server.
+    pub launch: Launch,
+    /// What is asked for.
+    pub settings: Settings,
 }
 
-/// The main process, just started.
+/// What the decisions rest on.
 #[derive(Debug)]
-pub struct Started {
-    /// Its PID.
-    pub pid: i32,
-    /// Readable when it has ended.
-    pub pidfd: Option<OwnedFd>,
-    /// The read ends of its first pipes, with the streams' numbers.
-    pub pipes: Vec<(u8, OwnedFd)>,
-    /// Nothing can be preloaded into it, so that its children write to the same pipes.
-    pub shared: bool,
+pub struct Settings {
+    /// What signals mean.
+    pub signals: SignalMap,
+    /// How a server is stopped.
+    pub stop: machine::Policy,
+    /// Whether and when it is started again.
+    pub restart: restart::Policy,
+    /// `--instances`.
+    pub instances: usize,
+    /// COMMAND's file name: who the server is.
+    pub server: String,
 }
 
 /// The control plane.
@@ -67,15 +74,17 @@ pub struct Started {
 pub struct Control {
     parts: Parts,
     signals: Signals,
-    machine: Machine,
-    family: Family,
+    instances: Vec<Instance>,
+    /// Instances that have ended for good, in that order.
+    finished: Vec<Finished>,
+    ending: Ending,
     registry: Registry,
     /// Nothing was left to read when last heard.
     quiet: bool,
-    /// The server is gone; reading goes on.
-    draining: bool,
     /// Watched processes that have ended and are not told of yet.
     ended: Vec<usize>,
+    /// What is still to be done to leftovers in this turn.
+    duties: leftovers::Duties,
     /// The next turn comes at once.
     again: bool,
     /// What could not be written, once the data plane has told.
@@ -95,35 +104,38 @@ pub struct Ended {
 }
 
 impl Control {
-    /// Takes over `server`. `signals` has caught everything since before it was started.
-    pub fn new(parts: Parts, mut signals: Signals, server: Started) -> io::Result<Self> {
-        parts
-            .poll
-            .registry()
-            .register(signals.source(), SIGNALS, Interest::READABLE)?;
+    /// Takes over `server`, the first instance; the others are started by [`Control::run`]. `signals` has caught everything
+    /// since before it was started.
+    pub fn new(parts: Parts, signals: Signals, server: Started) -> io::Result<Self> {
+        watch(&parts.poll, signals.raw_fd(), SIGNALS)?;
         if let Some(gate) = &parts.gate {
-            parts.poll.registry().register(
-                &mut SourceFd(&gate.raw_fd()),
-                GATE,
-                Interest::READABLE,
-            )?;
+            watch(&parts.poll, gate.raw_fd(), GATE)?;
         }
+        let (settings, now) = (&parts.settings, Instant::now());
+        let series = || Series::new(settings.restart.clone());
+        let first = Machine::running(settings.stop, series(), now);
+        let others =
+            (1..settings.instances).map(|_| Machine::waiting(settings.stop, series(), now));
         let mut control = Self {
-            machine: Machine::new(parts.policy),
+            instances: std::iter::once(first)
+                .chain(others)
+                .map(Instance::new)
+                .collect(),
+            finished: Vec::new(),
+            ending: Ending::new(settings.stop),
             parts,
             signals,
-            family: Family::new(server.pid),
             registry: Registry::default(),
             quiet: false,
-            draining: false,
             ended: Vec::new(),
+            duties: leftovers::Duties::default(),
             again: false,
             lost: None,
             shortage: admission::Shortage::default(),
             sharing: sharing::Sharing::default(),
             end: None,
         };
-        control.adopt(server);
+        control.adopt(0, server);
         Ok(control)
     }
 
@@ -131,14 +143,11 @@ impl Control {
     pub fn run(mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            let next = [self.machine.deadline(), self.sharing.deadline()]
-                .into_iter()
-                .flatten()
-                .min();
             let wait = if std::mem::take(&mut self.again) {
                 Some(Duration::ZERO)
             } else {
-                next.map(|at| at.saturating_duration_since(Instant::now()))
+                self.deadline()
+                    .map(|at| at.saturating_duration_since(Instant::now()))
             };
             match self.parts.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -154,6 +163,12 @@ impl Control {
         }
     }
 
+    fn deadline(&self) -> Option<Instant> {
+        let machines = self.instances.iter().filter_map(|i| i.machine.deadline());
+        let program = [self.ending.deadline(), self.sharing.deadline()];
+        machines.chain(program.into_iter().flatten()).min()
+    }
+
     fn turn(&mut self, events: &Events) {
         self.note(events);
         // What a process sent before it ended is queued by now; taken first, it is known who ended.
@@ -161,16 +176,9 @@ impl Control {
         for key in std::mem::take(&mut self.ended) {
             self.retire(key);
         }
-        let Pending { caught, child } = self.signals.take();
-        for signal in caught {
-            self.happened(Event::Signal(signal));
-            // Before its processes leave, or on request: who writes to another's pipe?
-            if matches!(
-                signal.signal,
-                libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGUSR1
-            ) {
-                self.sharing.look_at_all_soon(Instant::now());
-            }
+        let Pending { arrivals, child } = self.signals.take();
+        for arrival in arrivals {
+            self.caught(arrival);
         }
         if child {
             self.reap();
@@ -183,7 +191,11 @@ impl Control {
             self.admit();
         }
         self.look_for_strangers();
-        self.happened(Event::Tick);
+        for at in 0..self.instances.len() {
+            self.step(at, machine::Event::Tick);
+        }
+        self.do_duties();
+        self.happened(ending::Event::Tick);
     }
 
     /// Notes which processes have ended.
@@ -212,175 +224,8 @@ impl Control {
         }
     }
 
-    fn happened(&mut self, event: Event) {
-        for action in self.machine.on(event, Instant::now()) {
-            self.act(action);
-        }
-    }
-
-    fn act(&mut self, action: Action) {
-        match action {
-            Action::Forward(signal) => self.forward(signal),
-            Action::Reopen => self.parts.links.orders.send(Order::Reopen),
-            Action::StopSelf(signal) => crate::sys::signals::stop_self(signal),
-            Action::KillAll => self.kill_all(),
-            Action::TermLeftovers => self.term_leftovers(),
-            Action::TellLeftovers => {
-                self.tell_leftovers(
-                    &tree::descendants(&self.parts.others),
-                    "they are left alone",
-                );
-            }
-            Action::TellKill => self.say(
-                Level::Warning,
-                "the server has not ended by --stop-timeout: it is killed".into(),
-            ),
-            Action::Drain => {
-                self.draining = true;
-                self.parts.links.orders.send(Order::Drain);
-            }
-            Action::Count => self.look_whether_quiet(),
-            Action::Finish(until) => self.parts.links.orders.send(Order::Finish(until)),
-            Action::Exit(status) => self.end = Some(status),
-        }
-    }
-
     fn say(&mut self, level: Level, text: String) {
         self.parts.links.say(level, text);
-    }
-
-    fn forward(&mut self, signal: i32) {
-        self.family.forwarded(signal);
-        // By number: nix knows no real-time signals. The process is not reaped yet, so its PID is still its own.
-        send(self.family.main(), signal);
-    }
-
-    // Processes
-
-    /// The main process has its pipes from this program, not from a datagram.
-    fn adopt(&mut self, server: Started) {
-        let budget = Arc::clone(&self.parts.budget);
-        let counted = |fd| Counted::new(fd, &budget);
-        let pipes = server
-            .pipes
-            .into_iter()
-            .map(|(number, fd)| (number, counted(fd)))
-            .collect();
-        let key = self.enter(server.pid, server.pidfd.map(counted));
-        self.arrived(key, pipes, None, true, server.shared);
-    }
-
-    fn enter(&mut self, pid: i32, pidfd: Option<Counted>) -> usize {
-        let key = self.registry.add(pid, pidfd);
-        if let Some(pidfd) = self.registry.get(key).and_then(|m| m.pidfd.as_ref()) {
-            let _ = self.parts.poll.registry().register(
-                &mut SourceFd(&raw(pidfd)),
-                Token(PROCESSES + key),
-                Interest::READABLE,
-            );
-        }
-        key
-    }
-
-    fn arrived(
-        &mut self,
-        key: usize,
-        pipes: Vec<(u8, Counted)>,
-        parent: Option<ProcessId>,
-        main: bool,
-        shared: bool,
-    ) {
-        let Some(member) = self.registry.get(key) else {
-            return;
-        };
-        member.inodes = pipes.iter().map(|(_, fd)| inode(fd)).collect();
-        let (id, pid, tracked) = (member.id, member.pid, member.pidfd.is_some());
-        self.parts.links.orders.send(Order::Arrived(Arrived {
-            id,
-            pid,
-            parent,
-            pipes,
-            main,
-            tracked,
-            shared,
-        }));
-    }
-
-    /// A watched process has ended.
-    fn retire(&mut self, key: usize) {
-        let Some(member) = self.registry.remove(key) else {
-            return;
-        };
-        if let Some(pidfd) = &member.pidfd {
-            let _ = self
-                .parts
-                .poll
-                .registry()
-                .deregister(&mut SourceFd(&raw(pidfd)));
-        }
-        // The main process's end is taken with its status.
-        if member.pid != self.family.main() {
-            self.family.ended(member.pid);
-        }
-        self.parts.links.orders.send(Order::Gone(member.id));
-    }
-
-    /// Reaps until nothing is ready: the main process, its orphans, everything that came to this program as their last ancestor.
-    fn reap(&mut self) {
-        while let Some((pid, exit)) = reap() {
-            self.reaped(pid, exit);
-        }
-        self.look_whether_quiet();
-    }
-
-    fn reaped(&mut self, pid: i32, exit: Exit) {
-        if let Some(key) = self
-            .registry
-            .find(pid)
-            .filter(|key| !self.registry.is_watched(*key))
-        {
-            self.retire(key);
-        }
-        match self.family.ended(pid) {
-            End::Followed(heir) => self.followed(pid, heir),
-            End::Server => {
-                self.say(
-                    Level::Info,
-                    format!("the server (process {pid}) has ended: {}", describe(exit)),
-                );
-                self.happened(Event::Gone(exit));
-            }
-            End::Other => {}
-        }
-    }
-
-    fn followed(&mut self, old: i32, heir: i32) {
-        self.say(
-            Level::Warning,
-            format!("process {heir} follows {old} as the server's main process"),
-        );
-        if let Some(id) = self
-            .registry
-            .find(heir)
-            .and_then(|key| self.registry.get(key))
-            .map(|m| m.id)
-        {
-            self.parts.links.orders.send(Order::Main(id));
-        }
-        self.happened(Event::Followed);
-    }
-
-    // The end
-
-    fn kill_all(&mut self) {
-        // Those that are known first: without /proc no others can be found.
-        if !self.draining {
-            send(self.family.main(), libc::SIGKILL);
-        }
-        for member in self.registry.iter() {
-            send(member.pid, libc::SIGKILL);
-        }
-        tree::kill_all(&self.parts.others);
     }
 
     fn reported(&mut self, report: Report) {
@@ -396,46 +241,13 @@ impl Control {
             }
             Report::Written(lost) => {
                 self.lost = Some(lost);
-                self.happened(Event::Written);
+                self.happened(ending::Event::Written);
             }
-        }
-    }
-
-    fn look_whether_quiet(&mut self) {
-        if self.draining {
-            let descendants = tree::descendants(&self.parts.others).len();
-            self.happened(if self.quiet {
-                Event::Quiet { descendants }
-            } else {
-                Event::Living { descendants }
-            });
-        }
-    }
-
-    fn term_leftovers(&mut self) {
-        let left = tree::descendants(&self.parts.others);
-        if !left.is_empty() {
-            self.tell_leftovers(&left, "they are stopped");
-            tree::signal_all(&left, Signal::SIGTERM);
-            // A stopped process takes TERM when it goes on.
-            tree::signal_all(&left, Signal::SIGCONT);
-        }
-    }
-
-    fn tell_leftovers(&mut self, left: &[tree::Process], fate: &str) {
-        if !left.is_empty() {
-            let list = list(left.iter().map(|p| (p.pid, p.name.as_str())));
-            self.say(
-                Level::Warning,
-                format!("processes outlived the server: {list}; {fate}"),
-            );
         }
     }
 }
 
-fn describe(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("exit status {code}"),
-        Exit::Signal(signal) => format!("killed by {}", name(signal)),
-    }
+fn watch(poll: &Poll, fd: i32, token: Token) -> io::Result<()> {
+    poll.registry()
+        .register(&mut SourceFd(&fd), token, Interest::READABLE)
 }

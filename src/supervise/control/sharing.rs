@@ -65,7 +65,7 @@ impl Control {
             pipes.extend(self.pipes_in_use());
         }
         // After the server's end, what is left is told of by `tell_leftovers`.
-        if !self.draining {
+        if self.ending.is_serving() {
             self.tell_strangers(&pipes);
         }
         if !self.shortage.unknown {

@@ -1,0 +1,58 @@
+//! The settings of supervision, as a user would write them.
+
+use crate::config::Config;
+use crate::supervise::restart::{Success, When};
+use crate::supervise::signal_map::Target;
+use crate::supervise::signals::name;
+use std::time::Duration;
+
+/// One line a setting; those that are off by default only where they are set.
+pub(super) fn settings(config: &Config) -> Vec<String> {
+    let mut list = vec![
+        format!("stop-timeout = {}", time(config.stop_timeout)),
+        format!("drain-timeout = {}", time(config.drain_timeout)),
+        format!("leftovers = {:?}", config.leftovers).to_lowercase(),
+    ];
+    let stop_signal = config.stop_signal;
+    list.extend(stop_signal.map(|signal| format!("stop-signal = {}", name(signal))));
+    let signals = config.signals.iter();
+    list.extend(signals.map(|(from, to)| format!("signal = {}={}", name(*from), target(*to))));
+    list.extend(restart(config));
+    list.extend(config.instances.map(|count| format!("instances = {count}")));
+    list
+}
+
+fn restart(config: &Config) -> Vec<String> {
+    let policy = &config.restart;
+    let when = match policy.when {
+        When::No => return vec!["restart = no".into()],
+        When::OnFailure => "on-failure",
+        When::Always => "always",
+    };
+    let mut list = vec![
+        format!("restart = {when}"),
+        format!("restart-delay = {}", time(policy.delay)),
+        format!("restart-max-delay = {}", time(policy.max_delay)),
+    ];
+    let limit = policy.limit;
+    list.extend(limit.map(|l| format!("restart-limit = {}/{}", l.starts, time(l.within))));
+    if policy.success != Success::default() {
+        let statuses = policy.success.statuses.iter().map(ToString::to_string);
+        let signals = policy.success.signals.iter().map(|signal| name(*signal));
+        let codes: Vec<String> = statuses.chain(signals).collect();
+        list.push(format!("exit-codes = {}", codes.join(",")));
+    }
+    list
+}
+
+fn target(target: Target) -> String {
+    match target {
+        Target::Signal(signal) => name(signal),
+        Target::Ignore => "ignore".into(),
+        Target::Task(task) => task.to_string(),
+    }
+}
+
+fn time(span: Duration) -> String {
+    humantime::format_duration(span).to_string()
+}

@@ -1,0 +1,139 @@
+//! The values of the options for supervision: signals, restarts, instances. As in [`super::values`], text → type.
+
+use super::values::{nonzero, text, worded};
+use crate::supervise::restart::{Limit, Success, When};
+use crate::supervise::signal_map::Target;
+use crate::supervise::task::{NAMED, Task};
+use crate::sys::signals::MAX_SIGNAL;
+use clap::builder::TypedValueParser;
+use nix::sys::signal::Signal;
+use std::str::FromStr;
+
+/// The first real-time signal that programs use, `RTMIN`: the C library keeps two (signal(7)).
+const RTMIN: i32 = 34;
+
+const WANTED: &str = "must be a signal's name, with or without SIG, or its number";
+
+pub(super) fn signal() -> impl TypedValueParser<Value = i32> {
+    text(|text| match signal_number(text)? {
+        32 | 33 => Err(format!("no such signal; {WANTED}")),
+        number => Ok(number),
+    })
+}
+
+/// `TERM`, `SIGTERM`, `15`, `RTMIN+3`, `RTMAX-1`.
+fn signal_number(text: &str) -> Result<i32, String> {
+    if let Ok(number) = text.parse::<i32>() {
+        return match number {
+            1..=MAX_SIGNAL => Ok(number),
+            _ => Err(format!("no such signal; {WANTED}")),
+        };
+    }
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    match real_time(name) {
+        Some(number @ RTMIN..=MAX_SIGNAL) => Ok(number),
+        Some(_) => Err(format!("no such signal; {WANTED}")),
+        None => Signal::from_str(&format!("SIG{name}"))
+            .map(|signal| signal as i32)
+            .map_err(|_| WANTED.to_owned()),
+    }
+}
+
+/// The number of a real-time signal's name; whether there is such a signal is another question.
+fn real_time(name: &str) -> Option<i32> {
+    let (base, rest) = match name.strip_prefix("RTMIN") {
+        Some(rest) => (RTMIN, rest),
+        None => (MAX_SIGNAL, name.strip_prefix("RTMAX")?),
+    };
+    let offset = match rest {
+        "" => 0,
+        // Digits alone: the sign is here already.
+        _ if rest[1..].bytes().all(|b| b.is_ascii_digit()) => match rest.as_bytes()[0] {
+            b'+' if base == RTMIN => rest[1..].parse::<i32>().ok()?,
+            b'-' if base == MAX_SIGNAL => -rest[1..].parse::<i32>().ok()?,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    base.checked_add(offset)
+}
+
+pub(super) fn mapping() -> impl TypedValueParser<Value = (i32, Target)> {
+    text(|text| {
+        let (from, to) = text
+            .split_once('=')
+            .ok_or("must be FROM=TO, as in HUP=USR2 or USR1=ignore")?;
+        let from = match signal_number(from).map_err(|why| format!("FROM '{from}': {why}"))? {
+            libc::SIGKILL | libc::SIGSTOP => {
+                return Err(format!("FROM '{from}': cannot be caught"));
+            }
+            number => number,
+        };
+        target(to).map(|to| (from, to))
+    })
+}
+
+fn target(to: &str) -> Result<Target, String> {
+    if to == "ignore" {
+        return Ok(Target::Ignore);
+    }
+    if let Some(task) = Task::named(to) {
+        return Ok(Target::Task(task));
+    }
+    signal_number(to).map(Target::Signal).map_err(|_| {
+        let names: Vec<&str> = NAMED.iter().map(|(name, _)| *name).collect();
+        format!(
+            "TO '{to}': must be a signal, ignore, or of: {}",
+            names.join(", ")
+        )
+    })
+}
+
+pub(super) fn restart() -> impl TypedValueParser<Value = When> {
+    worded(&["no", "on-failure", "always"], |text| match text {
+        "no" => Ok(When::No),
+        "on-failure" => Ok(When::OnFailure),
+        "always" => Ok(When::Always),
+        _ => Err("must be no, on-failure or always".to_owned()),
+    })
+}
+
+pub(super) fn restart_limit() -> impl TypedValueParser<Value = Limit> {
+    text(|text| {
+        const MOST: usize = 10_000;
+        let wanted = "must be N/DURATION, as in 5/10m";
+        let (starts, within) = text.split_once('/').ok_or(wanted)?;
+        let starts = starts.parse().map_err(|_| wanted)?;
+        if !(1..=MOST).contains(&starts) {
+            return Err(format!("N must be from 1 to {MOST}"));
+        }
+        let within = nonzero(within)?;
+        Ok(Limit { starts, within })
+    })
+}
+
+pub(super) fn exit_codes() -> impl TypedValueParser<Value = Success> {
+    text(|text| {
+        let mut success = Success::default();
+        for item in text.split(',').map(str::trim) {
+            if let Ok(status) = item.parse::<i64>() {
+                let status = i32::try_from(status).ok().filter(|s| (0..=255).contains(s));
+                let status = status.ok_or("a status is from 0 to 255")?;
+                success.statuses.push(status);
+            } else {
+                let wrong = format!("'{item}': must be a status, or a signal's name");
+                let signal = signal_number(item).map_err(|_| wrong)?;
+                success.signals.push(signal);
+            }
+        }
+        Ok(success)
+    })
+}
+
+pub(super) fn instances() -> impl TypedValueParser<Value = u32> {
+    text(|text| match text.parse() {
+        Ok(count @ 1..=1000) => Ok(count),
+        _ => Err("must be a number from 1 to 1000".to_owned()),
+    })
+}

@@ -1,0 +1,113 @@
+//! Processes that come and go.
+
+use super::{Control, PROCESSES};
+use crate::capture::gate::Counted;
+use crate::plan::Way;
+use crate::plane::{Arrived, Order, ProcessId};
+use crate::supervise::launch::Started;
+use crate::supervise::registry::{inode, raw};
+use crate::sys::wait::reap;
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
+use std::sync::Arc;
+
+/// A process whose pipes the data plane is to read.
+pub(super) struct Newcomer {
+    pub(super) key: usize,
+    pub(super) pipes: Vec<(u8, Counted)>,
+    pub(super) parent: Option<ProcessId>,
+    /// It is the main process of this instance.
+    pub(super) main: Option<usize>,
+}
+
+impl Control {
+    /// A main process that this program has started has its pipes from it, not from a datagram.
+    pub(super) fn adopt(&mut self, at: usize, server: Started) {
+        let budget = Arc::clone(&self.parts.budget);
+        let counted = |fd| Counted::new(fd, &budget);
+        let pipes = server
+            .pipes
+            .into_iter()
+            .map(|(number, fd)| (number, counted(fd)))
+            .collect();
+        self.instances[at].started(server.pid);
+        let key = self.enter(server.pid, server.pidfd.map(counted), Some(at));
+        self.arrived(Newcomer {
+            key,
+            pipes,
+            parent: None,
+            main: Some(at),
+        });
+    }
+
+    pub(super) fn enter(
+        &mut self,
+        pid: i32,
+        pidfd: Option<Counted>,
+        instance: Option<usize>,
+    ) -> usize {
+        let key = self.registry.add(pid, pidfd, instance);
+        if let Some(pidfd) = self.registry.get(key).and_then(|m| m.pidfd.as_ref()) {
+            let _ = self.parts.poll.registry().register(
+                &mut SourceFd(&raw(pidfd)),
+                Token(PROCESSES + key),
+                Interest::READABLE,
+            );
+        }
+        key
+    }
+
+    pub(super) fn arrived(&mut self, newcomer: Newcomer) {
+        let Newcomer {
+            key,
+            pipes,
+            parent,
+            main,
+        } = newcomer;
+        let Some(member) = self.registry.get(key) else {
+            return;
+        };
+        member.inodes = pipes.iter().map(|(_, fd)| inode(fd)).collect();
+        let (id, pid, tracked) = (member.id, member.pid, member.pidfd.is_some());
+        self.parts.links.orders.send(Order::Arrived(Arrived {
+            id,
+            pid,
+            parent,
+            pipes,
+            main: main.map(|at| at as u32),
+            tracked,
+            shared: main.is_some() && self.parts.launch.way == Way::Shared,
+        }));
+    }
+
+    /// A watched process has ended.
+    pub(super) fn retire(&mut self, key: usize) {
+        let Some(member) = self.registry.remove(key) else {
+            return;
+        };
+        if let Some(pidfd) = &member.pidfd {
+            let _ = self
+                .parts
+                .poll
+                .registry()
+                .deregister(&mut SourceFd(&raw(pidfd)));
+        }
+        for instance in &mut self.instances {
+            instance.lost(member.pid);
+        }
+        self.parts.links.orders.send(Order::Gone(member.id));
+    }
+
+    /// Reaps until nothing is ready: main processes, their orphans, everything that came to this program as their last ancestor.
+    pub(super) fn reap(&mut self) {
+        while let Some((pid, exit)) = reap() {
+            let unwatched = |key: &usize| !self.registry.is_watched(*key);
+            if let Some(key) = self.registry.find(pid).filter(unwatched) {
+                self.retire(key);
+            }
+            self.reaped(pid, exit);
+        }
+        self.duties.look = true;
+        self.look_whether_quiet();
+    }
+}
