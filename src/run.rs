@@ -187,15 +187,16 @@ fn settings(config: &Config, terminal: bool) -> Settings {
     }
 }
 
-/// The data plane's thread takes no signals either. It blocks them itself: a C library may let its own two through when it
-/// makes a thread.
+/// The data plane's thread takes no signals either. Both threads block them afresh: with its first thread, glibc lets its own two
+/// through (32 and 33; the second changes all threads' user, which this program never does).
 fn start_data_plane(plane: data::Plane) -> io::Result<()> {
     let thread = std::thread::Builder::new().name("data".into());
     let work = move || {
         let _ = Mask::block_all();
         plane.run();
     };
-    thread.spawn(work).map(drop)
+    thread.spawn(work)?;
+    Mask::block_all().map(drop)
 }
 
 /// The destinations, and standard error for this program's own messages where no destination is it already.

@@ -65,7 +65,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-const MALFORMED: [Case; 38] = [
+const MALFORMED: &[Case] = &[
     case(2, "--no-such-option", &["--no-such-option"]),
     case(2, "-Z", &["-Z"]),
     case(2, "--output", &["--output"]),
@@ -109,6 +109,43 @@ const MALFORMED: [Case; 38] = [
     case(2, "leftovers", &["--leftovers", "eat"]),
     case(2, "stop-signal", &["--stop-signal", "SIGNOPE"]),
     case(2, "stop-signal", &["--stop-signal", "99"]),
+    case(2, "signal 'HUP'", &["--signal", "HUP"]),
+    case(2, "FROM ''", &["--signal", "=TERM"]),
+    case(2, "FROM 'NOPE'", &["--signal", "NOPE=TERM"]),
+    case(2, "FROM '0'", &["--signal", "0=TERM"]),
+    case(2, "FROM '65'", &["--signal", "65=TERM"]),
+    case(2, "cannot be caught", &["--signal", "KILL=TERM"]),
+    case(2, "cannot be caught", &["--signal", "19=TERM"]),
+    case(2, "TO ''", &["--signal", "HUP="]),
+    case(2, "TO 'dance'", &["--signal", "HUP=dance"]),
+    case(2, "TO 'RTMIN-1'", &["--signal", "HUP=RTMIN-1"]),
+    case(2, "TO 'RTMAX+1'", &["--signal", "HUP=RTMAX+1"]),
+    case(2, "TO 'RTMIN+31'", &["--signal", "HUP=RTMIN+31"]),
+    case(2, "TO 'RTMIN+'", &["--signal", "HUP=RTMIN+"]),
+    case(
+        2,
+        "must be left to end the server",
+        &[
+            "--signal=TERM=ignore",
+            "--signal=INT=ignore",
+            "--signal=QUIT=reload",
+        ],
+    ),
+    case(2, "restart", &["--restart", "sometimes"]),
+    case(2, "restart-delay", &["--restart-delay", "0s"]),
+    case(2, "restart-delay", &["--restart-delay", "x"]),
+    case(2, "restart-delay", &["--restart-delay", "2m"]),
+    case(2, "restart-max-delay", &["--restart-max-delay", "-1s"]),
+    case(2, "restart-limit", &["--restart-limit", "5"]),
+    case(2, "restart-limit", &["--restart-limit", "0/1m"]),
+    case(2, "restart-limit", &["--restart-limit", "5/0s"]),
+    case(2, "restart-limit", &["--restart-limit", "99999999999/1m"]),
+    case(2, "exit-codes", &["--exit-codes", "256"]),
+    case(2, "exit-codes", &["--exit-codes", "0,"]),
+    case(2, "exit-codes", &["--exit-codes", "SIGNOPE"]),
+    case(2, "instances", &["--instances", "0"]),
+    case(2, "instances", &["--instances", "1001"]),
+    case(2, "instances", &["--instances", "-1"]),
     case(2, "config", &["--config", "/nonexistent/unbraid.toml"]),
     case(2, "name", &["--name", "a/b", "-o", "{name}.log"]),
     case(
@@ -124,7 +161,7 @@ fn malformed_options() {
         status,
         says,
         options,
-    } in &MALFORMED
+    } in MALFORMED
     {
         let folder = TempDir::new().expect("a folder");
         // Whatever is asked for besides is not begun either.
@@ -148,6 +185,9 @@ fn malformed_variables() {
         ("UNBRAID_OUTPUT", "log-{nope}"),
         ("UNBRAID_RECORD_START", "("),
         ("UNBRAID_CAPTURE", "some"),
+        ("UNBRAID_SIGNAL", "HUP"),
+        ("UNBRAID_RESTART_LIMIT", "5"),
+        ("UNBRAID_INSTANCES", "many"),
     ];
     for (name, value) in table {
         let folder = TempDir::new().expect("a folder");

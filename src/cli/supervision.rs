@@ -42,21 +42,18 @@ fn signal_number(text: &str) -> Result<i32, String> {
 
 /// The number of a real-time signal's name; whether there is such a signal is another question.
 fn real_time(name: &str) -> Option<i32> {
-    let (base, rest) = match name.strip_prefix("RTMIN") {
-        Some(rest) => (RTMIN, rest),
-        None => (MAX_SIGNAL, name.strip_prefix("RTMAX")?),
+    let (base, sign, rest) = match name.strip_prefix("RTMIN") {
+        Some(rest) => (RTMIN, '+', rest),
+        None => (MAX_SIGNAL, '-', name.strip_prefix("RTMAX")?),
     };
-    let offset = match rest {
-        "" => 0,
-        // Digits alone: the sign is here already.
-        _ if rest[1..].bytes().all(|b| b.is_ascii_digit()) => match rest.as_bytes()[0] {
-            b'+' if base == RTMIN => rest[1..].parse::<i32>().ok()?,
-            b'-' if base == MAX_SIGNAL => -rest[1..].parse::<i32>().ok()?,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    base.checked_add(offset)
+    if rest.is_empty() {
+        return Some(base);
+    }
+    let digits = rest.strip_prefix(sign)?;
+    // No second sign, which a number may have.
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let offset: i32 = digits.parse().ok().filter(|_| plain)?;
+    base.checked_add(if sign == '+' { offset } else { -offset })
 }
 
 pub(super) fn mapping() -> impl TypedValueParser<Value = (i32, Target)> {
