@@ -3,7 +3,7 @@
 use crate::capture::holders::pids;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 
 /// A process as /proc shows it.
@@ -53,8 +53,30 @@ pub fn name_of(pid: i32) -> String {
 /// All living processes below this one, but for `others` and what is below those. As a subreaper or PID 1 this process stays
 /// their ancestor whatever becomes of those in between.
 pub fn descendants(others: &[i32]) -> Vec<Process> {
-    let all: Vec<Process> = pids().filter_map(process).collect();
-    below(std::process::id() as i32, all, others)
+    let own = std::process::id() as i32;
+    let mut all = Vec::new();
+    for _ in 0..LOOKS {
+        let listed: Vec<i32> = pids().collect();
+        all = listed.iter().copied().filter_map(process).collect();
+        if is_whole(&all, listed.len(), own) {
+            break;
+        }
+    }
+    below(own, all, others)
+}
+
+/// How often /proc is read until nothing changed meanwhile. Some systems never come to rest.
+const LOOKS: usize = 4;
+
+/// Whether all processes of a list that held so many are seen as they are. One that forked and ended after the list was made
+/// (a daemon that puts itself into the background) leaves a child that is not in it; and one whose parent ended
+/// then names a process that is gone, and would be taken for nobody's.
+fn is_whole(all: &[Process], listed: usize, own: i32) -> bool {
+    let known: HashSet<i32> = all.iter().map(|p| p.pid).collect();
+    // The first process, and the kernel's, have no parent.
+    let has_parent = |p: &Process| p.parent == 0 || known.contains(&p.parent);
+    let has_just_ended = |p: &Process| p.zombie && p.parent == own;
+    all.len() == listed && all.iter().all(|p| has_parent(p) && !has_just_ended(p))
 }
 
 fn below(root: i32, all: Vec<Process>, others: &[i32]) -> Vec<Process> {
@@ -157,6 +179,18 @@ mod tests {
         );
         assert!(parse("42 (x) Z 7 1").unwrap().zombie);
         assert_eq!(parse("42 x S 7"), None);
+    }
+
+    #[test]
+    fn a_list_that_changed_while_it_was_read_is_not_whole() {
+        let mut all = vec![process(1, 0), process(2, 1), process(4, 3)];
+        assert!(!is_whole(&all, 3, 1), "a parent is missing");
+        all.push(process(3, 2));
+        assert!(is_whole(&all, 4, 1));
+        assert!(!is_whole(&all, 5, 1), "one has gone");
+        all[1].zombie = true;
+        assert!(!is_whole(&all, 4, 1), "one has just ended");
+        assert!(is_whole(&all, 4, 9), "it is another's to reap");
     }
 
     #[test]
