@@ -165,6 +165,10 @@ struct Args {
     #[arg(long, help_heading = "Supervision", value_name = "LIST", allow_hyphen_values = true,
           value_parser = supervision::exit_codes())]
     exit_codes: Option<Success>,
+    /// Where the server writes its PID, to be followed
+    #[arg(long, help_heading = "Supervision", value_name = "PATH", value_hint = ValueHint::FilePath,
+          value_parser = supervision::file_path())]
+    server_pid_file: Option<PathBuf>,
     /// Run so many copies of COMMAND [default: 1]
     #[arg(long, help_heading = "Supervision", value_name = "N", allow_hyphen_values = true,
           value_parser = supervision::instances())]

@@ -40,6 +40,8 @@ pub struct Config {
     pub signals: BTreeMap<i32, Target>,
     /// `--restart`, its delays, its limit, and `--exit-codes`.
     pub restart: restart::Policy,
+    /// `--server-pid-file`.
+    pub server_pid_file: Option<PathBuf>,
     /// `--instances`; `None`: one, which is not told its number.
     pub instances: Option<u32>,
     /// `-q`, `-v`.

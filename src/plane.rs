@@ -68,7 +68,7 @@ pub enum Order {
     Finish(Instant),
 }
 
-/// From data to control.
+/// To control, from data and from who reads a file for it.
 #[derive(Debug, Clone, Copy)]
 pub enum Report {
     /// No pipe is open, after this many orders.
@@ -83,6 +83,8 @@ pub enum Report {
         /// The pipe's inode.
         inode: u64,
     },
+    /// `--server-pid-file` names this process.
+    Named(i32),
     /// Descriptors came free.
     Freed,
     /// All is written, or given up; the last report.

@@ -5,12 +5,13 @@ use crate::data;
 use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
 use crate::output::{Destinations, FdBudget, Stream};
 use crate::plan::{plan, prepare};
-use crate::plane::{Level, Links, Lost, MessageCount, Outbox};
+use crate::plane::{Level, Links, Lost, MessageCount, Outbox, Report};
 use crate::record::Rules;
 use crate::supervise::command::{CommandError, c_string};
 use crate::supervise::control::{self, Control, Ended, Settings};
 use crate::supervise::launch::{Launch, LaunchError};
 use crate::supervise::machine::Policy;
+use crate::supervise::pid_file::PidFile;
 use crate::supervise::signal_map::SignalMap;
 use crate::supervise::signals::Signals;
 use crate::supervise::tree;
@@ -63,7 +64,7 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
     let limits = raise_descriptors();
     let budget = Arc::new(FdBudget::new(free_descriptors()));
     let control_poll = Poll::new().map_err(impossible("make a poll"))?;
-    let (plane, mut links) = data_plane(config, &budget, &control_poll)?;
+    let (plane, mut links, reports) = data_plane(config, &budget, &control_poll)?;
     let mut prepared = prepare(plan, config, &budget)?;
     for remark in prepared.remarks.drain(..) {
         links.say(Level::Warning, remark);
@@ -87,6 +88,8 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
         budget: Arc::clone(&budget),
     };
     let server = launch.start(0)?;
+    let pid_file = config.server_pid_file.clone();
+    let pid_file = pid_file.map(|path| PidFile { path, reports });
     let parts = control::Parts {
         poll: control_poll,
         gate: prepared.gate,
@@ -94,6 +97,7 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
         budget,
         others: given.clone(),
         launch,
+        pid_file,
         settings: settings(config, terminal),
     };
     let ended = Control::new(parts, signals, server)
@@ -111,7 +115,7 @@ fn data_plane(
     config: &Config,
     budget: &Arc<FdBudget>,
     control: &Poll,
-) -> Result<(data::Plane, Links), RunError> {
+) -> Result<(data::Plane, Links, Outbox<Report>), RunError> {
     let poll = Poll::new().map_err(impossible("make a poll"))?;
     let specs = with_own_messages(config);
     refuse_unwritable_templates(&specs)?;
@@ -139,7 +143,7 @@ fn data_plane(
     let plane = data::Plane::new(data::Parts {
         poll,
         orders: order_queue,
-        reports,
+        reports: reports.clone(),
         messages: links.messages.clone(),
         wanted: Arc::clone(&links.wanted),
         shortages: Arc::clone(&links.shortages),
@@ -150,7 +154,7 @@ fn data_plane(
         max_memory: config.max_memory,
         verbosity: config.verbosity,
     });
-    Ok((plane, links))
+    Ok((plane, links, reports))
 }
 
 /// Files of a template are opened at their first record; a folder where that cannot succeed is refused like a file is.

@@ -143,6 +143,13 @@ const MALFORMED: &[Case] = &[
     case(2, "exit-codes", &["--exit-codes", "256"]),
     case(2, "exit-codes", &["--exit-codes", "0,"]),
     case(2, "exit-codes", &["--exit-codes", "SIGNOPE"]),
+    case(2, "server-pid-file", &["--server-pid-file", ""]),
+    case(2, "server-pid-file", &["--server-pid-file", "run/"]),
+    case(
+        2,
+        "several --instances",
+        &["--server-pid-file", "pid", "--instances", "2"],
+    ),
     case(2, "instances", &["--instances", "0"]),
     case(2, "instances", &["--instances", "1001"]),
     case(2, "instances", &["--instances", "-1"]),

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::supervise::restart::{Success, When};
 use crate::supervise::signal_map::Target;
-use crate::supervise::signals::name;
+use nix::sys::signal::Signal;
 use std::time::Duration;
 
 /// One line a setting; those that are off by default only where they are set.
@@ -14,10 +14,12 @@ pub(super) fn settings(config: &Config) -> Vec<String> {
         format!("leftovers = {:?}", config.leftovers).to_lowercase(),
     ];
     let stop_signal = config.stop_signal;
-    list.extend(stop_signal.map(|signal| format!("stop-signal = {}", name(signal))));
+    list.extend(stop_signal.map(|signal| format!("stop-signal = {}", typed(signal))));
     let signals = config.signals.iter();
-    list.extend(signals.map(|(from, to)| format!("signal = {}={}", name(*from), target(*to))));
+    list.extend(signals.map(|(from, to)| format!("signal = {}={}", typed(*from), target(*to))));
     list.extend(restart(config));
+    let file = config.server_pid_file.as_ref();
+    list.extend(file.map(|path| format!("server-pid-file = {}", path.display())));
     list.extend(config.instances.map(|count| format!("instances = {count}")));
     list
 }
@@ -38,16 +40,21 @@ fn restart(config: &Config) -> Vec<String> {
     list.extend(limit.map(|l| format!("restart-limit = {}/{}", l.starts, time(l.within))));
     if policy.success != Success::default() {
         let statuses = policy.success.statuses.iter().map(ToString::to_string);
-        let signals = policy.success.signals.iter().map(|signal| name(*signal));
+        let signals = policy.success.signals.iter().map(|signal| typed(*signal));
         let codes: Vec<String> = statuses.chain(signals).collect();
         list.push(format!("exit-codes = {}", codes.join(",")));
     }
     list
 }
 
+/// A signal as the options take it.
+fn typed(signal: i32) -> String {
+    Signal::try_from(signal).map_or_else(|_| signal.to_string(), |s| s.as_str().to_owned())
+}
+
 fn target(target: Target) -> String {
     match target {
-        Target::Signal(signal) => name(signal),
+        Target::Signal(signal) => typed(signal),
         Target::Ignore => "ignore".into(),
         Target::Task(task) => task.to_string(),
     }

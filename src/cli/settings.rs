@@ -10,7 +10,7 @@ use crate::supervise::restart;
 use crate::supervise::signal_map::{self, can_be_stopped};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The default of `--max-record`.
 const MAX_RECORD: usize = 1 << 20;
@@ -21,6 +21,7 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
     let max_record = max_record(args.max_record, args.max_memory)?;
     let restart = restart(&args)?;
     let signals = signals(&args)?;
+    let server_pid_file = server_pid_file(&args)?;
     let name = args
         .name
         .or_else(|| args.command.first().map(|command| name_of(command)))
@@ -46,6 +47,7 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
         leftovers: args.leftovers,
         signals,
         restart,
+        server_pid_file,
         instances: args.instances,
         verbosity: match (args.quiet, args.verbose) {
             (true, _) => Verbosity::Quiet,
@@ -75,6 +77,18 @@ fn restart(args: &Args) -> Result<restart::Policy, Fault> {
         limit: args.restart_limit,
         success: args.exit_codes.clone().unwrap_or_default(),
     })
+}
+
+/// One file names one main process.
+fn server_pid_file(args: &Args) -> Result<Option<PathBuf>, Fault> {
+    match (&args.server_pid_file, args.instances) {
+        (Some(path), Some(2..)) => Err(Fault {
+            key: "server-pid-file",
+            value: path.to_string_lossy().into_owned(),
+            reason: "cannot be used with several --instances".into(),
+        }),
+        (path, _) => Ok(path.clone()),
+    }
 }
 
 /// `--signal`, the later of two for one signal. A server that nothing could stop any more would have to be killed with unbraid.

@@ -350,6 +350,7 @@ fn every_setting_can_stand_in_the_environment_and_in_the_file() {
         ("restart-limit", "5/10m"),
         ("exit-codes", "143,TERM"),
         ("instances", "4"),
+        ("server-pid-file", "/run/x.pid"),
         ("quiet", "true"),
         ("verbose", "true"),
     ];

@@ -12,6 +12,7 @@ pub mod family;
 pub mod launch;
 pub mod machine;
 pub mod owners;
+pub mod pid_file;
 pub mod registry;
 pub mod restart;
 pub mod signal_map;

@@ -1,6 +1,7 @@
 //! The instances of the server: what their machines ask for is done here.
 
 use super::Control;
+use super::seeking::Seeking;
 use crate::plane::{Level, Order};
 use crate::supervise::ending::{Finished, status_of};
 use crate::supervise::exits::hopeless;
@@ -21,6 +22,8 @@ pub(super) struct Instance {
     family: Option<Family>,
     /// The process that was started last: it leads the process group of this run.
     pub(super) leader: Option<i32>,
+    /// Its main process has ended, and another is looked for.
+    pub(super) seeking: Option<Seeking>,
     /// How the last run ended, in words, and whether that is to be told in any case.
     end: (Level, String),
 }
@@ -31,19 +34,25 @@ impl Instance {
             machine,
             family: None,
             leader: None,
+            seeking: None,
             end: (Level::Info, String::new()),
         }
     }
 
     pub(super) fn started(&mut self, pid: i32) {
-        self.family = Some(Family::new(pid));
+        self.follow(pid);
         self.leader = Some(pid);
+    }
+
+    /// The main process is this one from now on.
+    pub(super) fn follow(&mut self, pid: i32) {
+        self.family = Some(Family::new(pid));
     }
 
     /// The main process, while there is one.
     pub(super) fn main(&self) -> Option<i32> {
-        let family = self.family.as_ref().filter(|_| self.machine.serves())?;
-        Some(family.main())
+        let lives = self.machine.serves() && self.seeking.is_none();
+        self.family.as_ref().filter(|_| lives).map(Family::main)
     }
 
     /// A process has ended. A main process's end is taken with its status, when it is reaped.
@@ -60,8 +69,8 @@ impl Instance {
     }
 
     fn reaped(&mut self, pid: i32) -> End {
-        let serves = self.machine.serves();
-        let family = self.family.as_mut().filter(|_| serves);
+        let lives = self.machine.serves() && self.seeking.is_none();
+        let family = self.family.as_mut().filter(|_| lives);
         family.map_or(End::Other, |family| family.ended(pid))
     }
 }
@@ -138,13 +147,14 @@ impl Control {
         for at in 0..self.instances.len() {
             match self.instances[at].reaped(pid) {
                 End::Followed(heir) => self.followed(at, pid, heir),
+                End::Server if self.seek(at, pid, exit) => {}
                 End::Server => self.ended(at, pid, exit),
                 End::Other => {}
             }
         }
     }
 
-    fn ended(&mut self, at: usize, pid: i32, exit: Exit) {
+    pub(super) fn ended(&mut self, at: usize, pid: i32, exit: Exit) {
         let outcome = Outcome::Exit(exit);
         let meaning = hopeless(&self.parts.settings.server, outcome);
         let mut text = format!(
@@ -173,7 +183,7 @@ impl Control {
         );
     }
 
-    fn followed(&mut self, at: usize, old: i32, heir: i32) {
+    pub(super) fn followed(&mut self, at: usize, old: i32, heir: i32) {
         let text = format!("process {heir} follows {old} as the server's main process");
         self.say(Level::Warning, text);
         let key = self.registry.find(heir);

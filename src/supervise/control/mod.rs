@@ -6,11 +6,13 @@ mod end;
 mod instances;
 mod leftovers;
 mod processes;
+mod seeking;
 mod sharing;
 mod tasks;
 
 use super::launch::{Launch, Started};
 use super::machine::{self, Machine};
+use super::pid_file::PidFile;
 use super::restart::{self, Series};
 use super::signal_map::SignalMap;
 use crate::capture::gate::Gate;
@@ -22,6 +24,7 @@ use crate::supervise::signals::{Pending, Signals};
 use instances::Instance;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use seeking::Seeking;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,6 +53,8 @@ pub struct Parts {
     pub others: Vec<i32>,
     /// Starts the server.
     pub launch: Launch,
+    /// `--server-pid-file`.
+    pub pid_file: Option<PidFile>,
     /// What is asked for.
     pub settings: Settings,
 }
@@ -165,8 +170,12 @@ impl Control {
 
     fn deadline(&self) -> Option<Instant> {
         let machines = self.instances.iter().filter_map(|i| i.machine.deadline());
+        let seeking = self.instances.iter().filter_map(|i| i.seeking.as_ref());
         let program = [self.ending.deadline(), self.sharing.deadline()];
-        machines.chain(program.into_iter().flatten()).min()
+        machines
+            .chain(seeking.map(Seeking::deadline))
+            .chain(program.into_iter().flatten())
+            .min()
     }
 
     fn turn(&mut self, events: &Events) {
@@ -191,6 +200,7 @@ impl Control {
             self.admit();
         }
         self.look_for_strangers();
+        self.give_up_seeking();
         for at in 0..self.instances.len() {
             self.step(at, machine::Event::Tick);
         }
@@ -236,6 +246,7 @@ impl Control {
                 self.look_whether_quiet();
             }
             Report::Outlived { pid, inode } => self.sharing.suspect(inode, pid, Instant::now()),
+            Report::Named(pid) => self.named(pid),
             Report::Freed => {
                 self.admit();
             }
