@@ -253,7 +253,9 @@ impl Plane {
     /// the next pipe.
     pub(super) fn close(&mut self, key: usize) {
         if let Some(new) = self.pipes.get(key).and_then(|pipe| pipe.after) {
-            return self.carry_over(new);
+            self.carry_over(new);
+            // Its own end is still to be dealt with, and the kernel tells of it once.
+            return self.list(key);
         }
         if self.goes_on(key) {
             return self.settle(key);

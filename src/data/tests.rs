@@ -76,8 +76,13 @@ fn start(log: &Path, max_memory: usize) -> Running {
 
 impl Running {
     fn arrive(&mut self, id: ProcessId, pipe: PipeReader) {
-        let pipes = vec![(1, Counted::new(OwnedFd::from(pipe), &self.budget))];
         self.ids.push(id);
+        self.arrive_alone(id, pipe);
+    }
+
+    /// The test sends the end of this process itself.
+    fn arrive_alone(&mut self, id: ProcessId, pipe: PipeReader) {
+        let pipes = vec![(1, Counted::new(OwnedFd::from(pipe), &self.budget))];
         let pid = id as i32;
         self.orders.send(Order::Arrived(Arrived {
             id,
@@ -220,4 +225,18 @@ fn many_short_half_lines_stay_within_the_memory_too() {
         .map(<[u8]>::len)
         .sum::<usize>();
     assert_eq!(whole, 40 * half.len());
+}
+
+/// A process that executes a program and ends before anything of it is read: the pipe from before the exec is closed too.
+#[test]
+fn both_pipes_of_a_process_that_is_gone_are_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plane = start(&folder.path().join("log"), 64 << 20);
+    let (before, writer) = std::io::pipe().unwrap();
+    let (after, second_writer) = std::io::pipe().unwrap();
+    drop((writer, second_writer));
+    plane.arrive_alone(1, before);
+    plane.arrive_alone(1, after);
+    plane.orders.send(Order::Gone(1));
+    plane.finish();
 }
