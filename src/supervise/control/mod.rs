@@ -88,6 +88,8 @@ pub struct Control {
     quiet: bool,
     /// Watched processes that have ended and are not told of yet.
     ended: Vec<usize>,
+    /// PIDs of processes that were told of in this turn.
+    departed: Vec<i32>,
     /// What is still to be done to leftovers in this turn.
     duties: leftovers::Duties,
     /// The next turn comes at once.
@@ -133,6 +135,7 @@ impl Control {
             registry: Registry::default(),
             quiet: false,
             ended: Vec::new(),
+            departed: Vec::new(),
             duties: leftovers::Duties::default(),
             again: false,
             lost: None,
@@ -192,6 +195,7 @@ impl Control {
         if child {
             self.reap();
         }
+        self.forget_departed();
         while let Some(report) = self.parts.links.reports.take() {
             self.reported(report);
         }

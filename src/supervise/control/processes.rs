@@ -92,10 +92,18 @@ impl Control {
                 .registry()
                 .deregister(&mut SourceFd(&raw(pidfd)));
         }
-        for instance in &mut self.instances {
-            instance.lost(member.pid);
-        }
+        self.departed.push(member.pid);
         self.parts.links.orders.send(Order::Gone(member.id));
+    }
+
+    /// Forgets who might have followed a main process and has ended. After the reaping: where both have ended, the main one first, the other
+    /// had followed it, and its end is the server's.
+    pub(super) fn forget_departed(&mut self) {
+        for pid in std::mem::take(&mut self.departed) {
+            for instance in &mut self.instances {
+                instance.lost(pid);
+            }
+        }
     }
 
     /// Reaps until nothing is ready: main processes, their orphans, everything that came to this program as their last ancestor.
