@@ -241,8 +241,8 @@ fn raise_descriptors() -> Option<(u64, u64)> {
 fn free_descriptors() -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft as usize);
     let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);
-    // Still to come: two polls, two wakers, the signals' pair, the registration socket, three while the server is started.
-    limit.saturating_sub(open + 10 + SPARE)
+    // Still to come: two polls, two wakers, the signals' pair and source, the registration socket, three while the server is started.
+    limit.saturating_sub(open + 11 + SPARE)
 }
 
 /// Whether there is a controlling terminal (tty(4)).

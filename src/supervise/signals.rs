@@ -3,15 +3,28 @@
 use super::signal_map::Caught;
 use crate::sys::signals::{Info, Mask, SignalFd, Value, use_default};
 use nix::sys::signal::Signal;
-use std::io;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// The source of signals for the poll loop: all of them are blocked, and read from a descriptor (signalfd(2)).
 ///
 /// So every signal that somebody sends is seen, those too for which a handler would be unsafe (SEGV, ILL, FPE) or that this
 /// program's own writes bring about (PIPE, XFSZ), and real-time signals come as often as they were sent, with their values. A
 /// fault of this program's own still ends it: the kernel resets a blocked signal that it must deliver (signal(7)), and so does abort(3).
+///
+/// A thread reads them, and does nothing else: while one is not read, the next of its kind is lost, and the control loop may be
+/// busy with /proc when somebody presses Ctrl-C for the third time.
 #[derive(Debug)]
-pub struct Signals(SignalFd);
+pub struct Signals {
+    queue: Receiver<Info>,
+    /// Readable when something is in the queue.
+    bell: UnixStream,
+}
+
+/// Signals that wait for the control loop; beyond, they wait in the kernel.
+const WAITING: usize = 1024;
 
 /// A signal with what came with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,18 +50,28 @@ impl Signals {
         Mask::block_all()?;
         // Were it ignored, as some callers leave it, no child's status would be kept (waitpid(2)).
         use_default(libc::SIGCHLD);
-        SignalFd::new().map(Self)
+        let source = SignalFd::new()?;
+        let (bell, rope) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        rope.set_nonblocking(true)?;
+        let (sender, queue) = sync_channel(WAITING);
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || hand_on(&source, &sender, &rope))?;
+        Ok(Self { queue, bell })
     }
 
     /// For the registry of a poll.
     pub fn raw_fd(&self) -> i32 {
-        self.0.raw_fd()
+        self.bell.as_raw_fd()
     }
 
     /// Takes what has come since.
     pub fn take(&mut self) -> Pending {
+        let mut rung = [0; 64];
+        while matches!(self.bell.read(&mut rung), Ok(1..)) {}
         let mut pending = Pending::default();
-        for info in self.0.read() {
+        for info in self.queue.try_iter() {
             // Standard signals do not queue: one that somebody sent may stand for a child's end too.
             pending.child |= info.signal == libc::SIGCHLD;
             if info.signal != libc::SIGCHLD || was_sent(&info) {
@@ -62,6 +85,27 @@ impl Signals {
             }
         }
         pending
+    }
+}
+
+/// Until the control loop is gone.
+fn hand_on(source: &SignalFd, queue: &SyncSender<Info>, mut rope: &UnixStream) {
+    // glibc lets its own two signals through in the first thread that is made.
+    let _ = Mask::block_all();
+    loop {
+        let infos = match source.read() {
+            Ok(infos) => infos,
+            // As after a stop and CONT.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        };
+        for info in infos {
+            if queue.send(info).is_err() {
+                return;
+            }
+            // When nothing fits any more, it rings already.
+            let _ = rope.write(&[0]);
+        }
     }
 }
 
