@@ -328,3 +328,40 @@ fn a_static_program_is_captured_in_its_place() {
         .collect();
     assert_eq!(order, ["before", "let", "after"]);
 }
+
+/// Ends a line only when it has got a third USR1.
+const HALF_A_LINE: &str = "
+import os, signal
+from side import event, write
+write(2, 'half ')
+for _ in range(3):
+    event('waits')
+    signal.sigwait([signal.SIGUSR1])
+write(2, 'and half\\n')
+";
+
+#[test]
+fn a_search_for_others_that_finds_nobody_casts_no_doubt() {
+    let mut unbraid = Unbraid::logging_json().python(HALF_A_LINE);
+    // Blocked from the start: it would end the program before it waits.
+    let block = "import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+os.execvp(sys.argv[1], sys.argv[1:])";
+    unbraid = unbraid.under([
+        support::python::interpreter().to_str().expect("UTF-8"),
+        "-c",
+        block,
+    ]);
+    let running = unbraid.start();
+    for count in 1..=3 {
+        running.events.wait_for_count("waits", count);
+        running.signal(nix::sys::signal::Signal::SIGUSR1);
+    }
+    let ended = running.end();
+    ended.assert_code(0);
+    let [entry] = &log::captured(&ended.log())[..] else {
+        panic!("{:?}", log::captured(&ended.log()));
+    };
+    assert_eq!(entry.message, "half and half");
+    assert!(!entry.shared);
+}

@@ -227,7 +227,10 @@ impl Plane {
             return;
         }
         self.soon_known = None;
-        self.known = shortages;
+        // Without a shortage since the last look nobody was turned away, and an open record is its process's own.
+        if std::mem::replace(&mut self.known, shortages) == shortages {
+            return;
+        }
         for (_, pipe) in &mut self.pipes {
             pipe.doubtful = !pipe.assembler.is_empty();
         }
