@@ -11,6 +11,8 @@ use crate::output::{Destinations, FdBudget};
 use crate::plan::{Plan, Way, plan};
 use crate::record::Languages;
 use crate::run::RunError;
+use crate::supervise::own_pid_file::OwnPidFile;
+use crate::supervise::place::Place;
 use crate::supervise::registry::inode;
 use crate::sys::signals::{Inherited, send};
 use crate::sys::spawn::{Child, Program, SpawnError, spawn};
@@ -38,10 +40,16 @@ pub fn check(config: &Config) -> Result<i32, RunError> {
         line(
             &mut out,
             "probe",
-            &probe(place).unwrap_or_else(|error| format!("could not be run: {error}")),
+            &probe(place, &plan.place).unwrap_or_else(|error| format!("could not be run: {error}")),
         );
     }
     let mut status = 0;
+    if let Some(path) = &config.pid_file
+        && let Err(error) = OwnPidFile::check(path)
+    {
+        status = 125;
+        line(&mut out, "pid-file", &error.to_string());
+    }
     for (name, verdict) in Destinations::check(&config.outputs) {
         let text = match verdict {
             Ok(what) => format!("{name}: {what}"),
@@ -69,9 +77,9 @@ fn line(out: &mut String, name: &str, text: &str) {
 }
 
 fn command(plan: &Plan) -> String {
-    let path = plan.program.display();
+    let path = plan.file.display();
     match &plan.finding {
-        Some(finding) if finding.program != plan.program => {
+        Some(finding) if finding.program != plan.file => {
             format!("{path}, run by {}", finding.program.display())
         }
         _ => path.to_string(),
@@ -98,7 +106,7 @@ fn whereabouts(place: &object::Place) -> String {
 }
 
 /// Runs a shell that runs another program, and reports which of them registered.
-fn probe(place: &object::Place) -> Result<String, String> {
+fn probe(place: &object::Place, server: &Place) -> Result<String, String> {
     let told =
         |what: &'static str| move |error: io::Error| format!("{what}: {}", crate::cause(&error));
     let (path, _kept) = loadable_copy(place).map_err(told("cannot make a copy of the object"))?;
@@ -115,7 +123,7 @@ fn probe(place: &object::Place) -> Result<String, String> {
     );
     let (_out, out_writer) = io::pipe().map_err(told("cannot make a pipe"))?;
     let (_err, err_writer) = io::pipe().map_err(told("cannot make a pipe"))?;
-    let child = start_probe(&env, [out_writer.as_fd(), err_writer.as_fd()])
+    let child = start_probe(&env, [out_writer.as_fd(), err_writer.as_fd()], server)
         .map_err(|error| format!("cannot start /bin/sh: {error}"))?;
     drop((out_writer, err_writer));
     let arrivals = collect(&mut gate);
@@ -147,7 +155,11 @@ fn loadable_copy(place: &object::Place) -> io::Result<(PathBuf, Option<OwnedFd>)
 
 /// A shell with a child that executes a program. Both live until they are killed; nobody waits for the 60 s, which end them
 /// should this program be killed itself.
-fn start_probe(env: &[CString], stdio: [BorrowedFd<'_>; 2]) -> Result<Child, SpawnError> {
+fn start_probe(
+    env: &[CString],
+    stdio: [BorrowedFd<'_>; 2],
+    server: &Place,
+) -> Result<Child, SpawnError> {
     let args = [
         c"sh".to_owned(),
         c"-c".to_owned(),
@@ -157,6 +169,8 @@ fn start_probe(env: &[CString], stdio: [BorrowedFd<'_>; 2]) -> Result<Child, Spa
         path: c"/bin/sh",
         args: &args,
         env,
+        credentials: server.credentials.as_ref(),
+        folder: server.folder.as_deref(),
         stdio: Some(stdio),
         own_group: true,
         signals: &Inherited::read()?,

@@ -5,6 +5,7 @@
 //! command line, wins.
 
 mod fault;
+mod identity;
 mod layers;
 mod settings;
 mod supervision;
@@ -126,6 +127,21 @@ struct Args {
           allow_hyphen_values = true, value_parser = values::max_memory())]
     max_memory: usize,
 
+    /// The server's user: NAME or UID, with a group NAME:GROUP
+    #[arg(long, help_heading = "Supervision", value_name = "USER", value_hint = ValueHint::Username,
+          value_parser = values::account())]
+    user: Option<String>,
+    /// The server's group: NAME or GID
+    #[arg(long, help_heading = "Supervision", value_name = "GROUP", value_parser = values::account())]
+    group: Option<String>,
+    /// The server's working directory
+    #[arg(long, help_heading = "Supervision", value_name = "DIR", value_hint = ValueHint::DirPath,
+          value_parser = values::whole_path())]
+    chdir: Option<PathBuf>,
+    /// A file for unbraid's own PID, locked while it runs
+    #[arg(long, help_heading = "Supervision", value_name = "PATH", value_hint = ValueHint::FilePath,
+          value_parser = values::whole_path())]
+    pid_file: Option<PathBuf>,
     /// Forward TERM, INT and QUIT as this signal
     #[arg(long, help_heading = "Supervision", value_name = "SIGNAL", allow_hyphen_values = true,
           value_parser = supervision::signal())]

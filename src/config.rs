@@ -2,6 +2,7 @@
 
 use crate::output::spec::OutputSpec;
 use crate::record;
+use crate::supervise::identity::Identity;
 use crate::supervise::restart;
 use crate::supervise::signal_map::Target;
 use std::collections::BTreeMap;
@@ -34,6 +35,12 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// `--drain-timeout`: how long reading goes on after the main process has ended.
     pub drain_timeout: Duration,
+    /// `--user` and `--group`; `None`: the server is who unbraid is.
+    pub identity: Option<Identity>,
+    /// `--chdir`: the server's working directory; absolute.
+    pub chdir: Option<PathBuf>,
+    /// `--pid-file`: absolute.
+    pub pid_file: Option<PathBuf>,
     /// `--leftovers`.
     pub leftovers: Leftovers,
     /// `--signal`: what caught signals mean instead.

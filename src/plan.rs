@@ -8,17 +8,23 @@ use crate::config::{Capture, Config};
 use crate::output::FdBudget;
 use crate::run::{RunError, impossible};
 use crate::supervise::command::{CommandError, resolve};
+use crate::supervise::identity;
+use crate::supervise::place::Place;
 use std::ffi::{CString, OsStr};
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How the server's output will be captured.
 #[derive(Debug)]
 pub struct Plan {
-    /// The file to execute.
+    /// The file to execute, as it is called in the server's folder.
     pub program: PathBuf,
-    /// What was found of it.
+    /// The same, as it is called here.
+    pub file: PathBuf,
+    /// Who the server is, and where.
+    pub place: Place,
+    /// What was found of the file.
     pub finding: Option<Finding>,
     /// The way.
     pub way: Way,
@@ -43,22 +49,32 @@ pub fn plan(config: &Config) -> Result<Plan, RunError> {
         .command
         .first()
         .map_or(OsStr::new(""), |c| c.as_os_str());
-    let program = resolve(command)?;
+    let place = Place::new(config.identity.as_ref(), config.chdir.as_deref())?;
+    let program = place.find(command)?;
+    let file = place.seen_from_here(&program);
     if config.capture == Capture::None {
         return Ok(Plan {
             program,
+            file,
+            place,
             finding: None,
             way: Way::Nothing,
             remark: None,
         });
     }
-    let place = match object::find(config.preload.as_deref()) {
+    let object = match object::find(config.preload.as_deref()) {
         Err(error) if config.preload.is_some() => {
             return Err(RunError::Impossible(error.to_string()));
         }
-        place => place,
+        object => object.map_err(|error| error.to_string()),
     };
-    let finding = inspect(&program, &|name| resolve(name).ok());
+    let object = object.and_then(|object| match &object {
+        object::Place::Present(path) => readable(path, &place).map(|()| object),
+        object::Place::Makeable(_) => Ok(object),
+    });
+    let finding = inspect(&file, &|name| {
+        Some(place.seen_from_here(&resolve(name, config.chdir.as_deref()).ok()?))
+    });
     if let Some(why) = finding.as_ref().err().and_then(certain_failure) {
         return Err(CommandError::NotExecutable(
             program.to_string_lossy().into_owned(),
@@ -71,7 +87,7 @@ pub fn plan(config: &Config) -> Result<Plan, RunError> {
     let obstacle = finding
         .as_ref()
         .and_then(|f| f.obstacle.map(|o| (f.program.display(), o)));
-    let (way, remark) = match (obstacle, place) {
+    let (way, remark) = match (obstacle, object) {
         (Some((path, obstacle)), _) => {
             let remark = format!(
                 "nothing can be preloaded into {path}: {obstacle}; all its processes share one pipe"
@@ -82,10 +98,12 @@ pub fn plan(config: &Config) -> Result<Plan, RunError> {
             Way::Shared,
             Some(format!("{error}; all processes share one pipe")),
         ),
-        (None, Ok(place)) => (Way::Pipes(place), None),
+        (None, Ok(object)) => (Way::Pipes(object), None),
     };
     Ok(Plan {
         program,
+        file,
+        place,
         finding,
         way,
         remark,
@@ -95,8 +113,10 @@ pub fn plan(config: &Config) -> Result<Plan, RunError> {
 /// All that capture needs before the server starts.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The file to execute.
+    /// The file to execute, as it is called in the server's folder.
     pub program: PathBuf,
+    /// Who the server is, and where.
+    pub place: Place,
     /// The way that is taken in the end.
     pub way: Way,
     /// Where processes register.
@@ -123,13 +143,10 @@ const NEEDED: usize = 3 + 2 * wire::MAX_FDS;
 pub fn prepare(plan: Plan, config: &Config, budget: &Arc<FdBudget>) -> Result<Prepared, RunError> {
     let mut remarks: Vec<String> = plan.remark.into_iter().collect();
     let mut way = plan.way;
-    if let Way::Pipes(place) = &way
-        && let Err(error) = object::make(place)
+    if let Way::Pipes(object) = &way
+        && let Err(error) = made(object, &plan.place)
     {
-        let (path, cause) = (place.path().display(), crate::cause(&error));
-        remarks.push(format!(
-            "cannot write {path}: {cause}; all processes share one pipe"
-        ));
+        remarks.push(format!("{error}; all processes share one pipe"));
         way = Way::Shared;
     }
     if matches!(way, Way::Pipes(_)) && budget.left() < NEEDED {
@@ -151,13 +168,36 @@ pub fn prepare(plan: Plan, config: &Config, budget: &Arc<FdBudget>) -> Result<Pr
         (Way::Nothing, _) => Change::Keep,
         (Way::Pipes(_) | Way::Shared, _) => Change::Strip,
     };
-    let env = for_server(std::env::vars_os(), change, config.unbuffered);
+    let account = config.identity.as_ref().and_then(|i| i.account.as_ref());
+    let ours = identity::environment(std::env::vars_os(), account);
+    let env = for_server(ours.into_iter(), change, config.unbuffered);
     Ok(Prepared {
         program: plan.program,
+        place: plan.place,
         way,
         gate,
         env,
         remarks,
+    })
+}
+
+/// Writes the object where it does not lie yet, and where the server's user will find it.
+fn made(object: &object::Place, place: &Place) -> Result<(), String> {
+    let path = object.path();
+    object::make(object)
+        .map_err(|error| format!("cannot write {}: {}", path.display(), crate::cause(&error)))?;
+    readable(path, place)
+}
+
+/// An object that the server's user cannot read makes the loader complain at each of its programs.
+fn readable(path: &Path, place: &Place) -> Result<(), String> {
+    place.can_read(path).map_err(|error| {
+        format!(
+            "cannot read {}{}: {}; install the object where that user can read it (unbraid --install-preload)",
+            path.display(),
+            place.whose(),
+            crate::cause(&error)
+        )
     })
 }
 

@@ -11,7 +11,9 @@ use crate::supervise::command::{CommandError, c_string};
 use crate::supervise::control::{self, Control, Ended, Settings};
 use crate::supervise::launch::{Launch, LaunchError};
 use crate::supervise::machine::Policy;
+use crate::supervise::own_pid_file::{OwnPidFile, OwnPidFileError};
 use crate::supervise::pid_file::PidFile;
+use crate::supervise::place::PlaceError;
 use crate::supervise::signal_map::SignalMap;
 use crate::supervise::signals::Signals;
 use crate::supervise::tree;
@@ -50,6 +52,21 @@ impl RunError {
     }
 }
 
+impl From<PlaceError> for RunError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Command(error) => Self::Command(error),
+            error => Self::Impossible(error.to_string()),
+        }
+    }
+}
+
+impl From<OwnPidFileError> for RunError {
+    fn from(error: OwnPidFileError) -> Self {
+        Self::Impossible(error.to_string())
+    }
+}
+
 pub(crate) fn impossible(what: &str) -> impl Fn(io::Error) -> RunError + '_ {
     move |error| RunError::Impossible(format!("cannot {what}: {}", crate::cause(&error)))
 }
@@ -61,6 +78,11 @@ const SPARE: usize = 6;
 pub fn run(config: &Config) -> Result<i32, RunError> {
     let inherited = Inherited::read().map_err(impossible("read the signal mask"))?;
     let plan = plan(config)?;
+    let mut own_pid_file = config
+        .pid_file
+        .as_deref()
+        .map(OwnPidFile::lock)
+        .transpose()?;
     let limits = raise_descriptors();
     let budget = Arc::new(FdBudget::new(free_descriptors()));
     let control_poll = Poll::new().map_err(impossible("make a poll"))?;
@@ -79,6 +101,7 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
     let launch = Launch {
         args: config.command.iter().map(|arg| c_string(arg)).collect(),
         program: prepared.program,
+        place: prepared.place,
         env: prepared.env,
         way: prepared.way,
         own_group: !terminal,
@@ -88,6 +111,9 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
         budget: Arc::clone(&budget),
     };
     let server = launch.start(0)?;
+    if let Some(Err(error)) = own_pid_file.as_mut().map(OwnPidFile::write) {
+        links.say(Level::Error, error.to_string());
+    }
     let pid_file = config.server_pid_file.clone();
     let pid_file = pid_file.map(|path| PidFile { path, reports });
     let parts = control::Parts {

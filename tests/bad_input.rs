@@ -6,7 +6,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use support::unbraid::binary;
+use support::unbraid::{binary, copy};
 use tempfile::TempDir;
 
 /// A call in an empty folder whose COMMAND would make the file `started`.
@@ -153,6 +153,28 @@ const MALFORMED: &[Case] = &[
     case(2, "instances", &["--instances", "0"]),
     case(2, "instances", &["--instances", "1001"]),
     case(2, "instances", &["--instances", "-1"]),
+    case(2, "user", &["--user", "no-such-user-x"]),
+    case(2, "user", &["--user", ""]),
+    case(2, "user", &["--user", ":root"]),
+    case(2, "user", &["--user", "root:"]),
+    case(2, "user", &["--user", "root:no-such-group-x"]),
+    case(2, "4242:4242", &["--user", "4242"]),
+    case(2, "user", &["--user", "4294967295:0"]),
+    case(2, "user", &["--user", "root:root", "--group", "root"]),
+    case(2, "group", &["--group", "no-such-group-x"]),
+    case(2, "chdir", &["--chdir", ""]),
+    case(125, "/no/such: No such file", &["--chdir", "/no/such"]),
+    case(
+        125,
+        "/etc/passwd: Not a directory",
+        &["--chdir", "/etc/passwd"],
+    ),
+    case(2, "pid-file", &["--pid-file", ""]),
+    case(
+        125,
+        "/no/such/pid: No such file",
+        &["--pid-file", "/no/such/pid"],
+    ),
     case(2, "config", &["--config", "/nonexistent/unbraid.toml"]),
     case(2, "name", &["--name", "a/b", "-o", "{name}.log"]),
     case(
@@ -319,8 +341,7 @@ fn root_given_up_before_and_a_folder_that_cannot_be_written() {
     );
     let folder = TempDir::new().expect("a folder");
     // The build folder may be closed to others.
-    let program = folder.path().join("unbraid");
-    fs::copy(binary(), &program).expect("our own folder");
+    let program = copy(folder.path());
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("our own folder");
     let locked = folder.path().join("locked");
     fs::create_dir(&locked).expect("our own folder");

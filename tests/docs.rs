@@ -10,7 +10,8 @@ const README: &str = include_str!("../README.md");
 const CHANGELOG: &str = include_str!("../CHANGELOG.md");
 
 /// Options of other programs that the README's commands use.
-const FOREIGN: [&str; 7] = [
+const FOREIGN: [&str; 8] = [
+    "tmpfs",
     "path",
     "release",
     "target",

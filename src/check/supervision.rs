@@ -1,8 +1,10 @@
 //! The settings of supervision, as a user would write them.
 
 use crate::config::Config;
+use crate::supervise::identity::Identity;
 use crate::supervise::restart::{Success, When};
 use crate::supervise::signal_map::Target;
+use crate::sys::credentials::Credentials;
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
@@ -20,8 +22,30 @@ pub(super) fn settings(config: &Config) -> Vec<String> {
     list.extend(restart(config));
     let file = config.server_pid_file.as_ref();
     list.extend(file.map(|path| format!("server-pid-file = {}", path.display())));
+    list.extend(config.identity.iter().map(identity));
+    for (name, path) in [("chdir", &config.chdir), ("pid-file", &config.pid_file)] {
+        let path = path.iter();
+        list.extend(path.map(|path| format!("{name} = {}", path.display())));
+    }
     list.extend(config.instances.map(|count| format!("instances = {count}")));
     list
+}
+
+/// The user with the numbers that the kernel is told.
+fn identity(identity: &Identity) -> String {
+    let Credentials { uid, gid, groups } = &identity.credentials;
+    let groups = groups.iter().flatten().map(ToString::to_string);
+    match uid {
+        Some(uid) => format!(
+            "user = {} (uid {uid}, gid {gid}, groups {})",
+            identity.name,
+            groups.collect::<Vec<_>>().join(",")
+        ),
+        None => format!(
+            "group = {} (gid {gid})",
+            identity.name.trim_start_matches(':')
+        ),
+    }
 }
 
 fn restart(config: &Config) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The checked values of the options become a [`Config`]; what can only be judged together is judged here.
 
 use super::fault::Fault;
+use super::identity::identity;
 use super::{Args, values};
 use crate::config::{Config, Verbosity};
 use crate::output::Stream;
@@ -22,6 +23,7 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
     let restart = restart(&args)?;
     let signals = signals(&args)?;
     let server_pid_file = server_pid_file(&args)?;
+    let identity = identity(&args)?;
     let name = args
         .name
         .or_else(|| args.command.first().map(|command| name_of(command)))
@@ -44,6 +46,9 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
         stop_signal: args.stop_signal,
         stop_timeout: args.stop_timeout,
         drain_timeout: args.drain_timeout,
+        identity,
+        chdir: args.chdir,
+        pid_file: args.pid_file,
         leftovers: args.leftovers,
         signals,
         restart,

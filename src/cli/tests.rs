@@ -351,6 +351,10 @@ fn every_setting_can_stand_in_the_environment_and_in_the_file() {
         ("exit-codes", "143,TERM"),
         ("instances", "4"),
         ("server-pid-file", "/run/x.pid"),
+        ("user", "root"),
+        ("group", "root"),
+        ("chdir", "/tmp"),
+        ("pid-file", "/tmp/shop.pid"),
         ("quiet", "true"),
         ("verbose", "true"),
     ];

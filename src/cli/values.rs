@@ -254,6 +254,24 @@ pub(super) fn name() -> impl TypedValueParser<Value = String> {
     })
 }
 
+/// A user or a group; what it names is looked up when all settings are known.
+pub(super) fn account() -> impl TypedValueParser<Value = String> {
+    text(|text| match text {
+        "" => Err("empty".to_owned()),
+        _ => Ok(text.to_owned()),
+    })
+}
+
+/// A path, made absolute: it is used when folders may have changed.
+pub(super) fn whole_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|value: OsString| {
+        if value.is_empty() {
+            return Err("empty".to_owned());
+        }
+        std::path::absolute(&value).map_err(|error| crate::cause(&error))
+    })
+}
+
 /// A path for `LD_PRELOAD`, whole: the server may change its folder.
 pub(super) fn preload_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|value: OsString| {

@@ -39,11 +39,12 @@ impl CommandError {
 }
 
 /// The file that `command` names: itself where it holds a slash, else the first of its name in the folders of `PATH`.
-pub fn resolve(command: &OsStr) -> Result<PathBuf, CommandError> {
+/// It will be executed in `folder`, to which it may be relative.
+pub fn resolve(command: &OsStr, folder: Option<&Path>) -> Result<PathBuf, CommandError> {
     let name = || command.to_string_lossy().into_owned();
     if command.as_bytes().contains(&b'/') {
         let path = PathBuf::from(command);
-        return match executable(&path) {
+        return match executable(&path, folder) {
             Ok(()) => Ok(path),
             Err(error) if is_missing(&error) => Err(CommandError::NotFound(name())),
             Err(error) => Err(CommandError::NotExecutable(name(), crate::cause(&error))),
@@ -52,14 +53,14 @@ pub fn resolve(command: &OsStr) -> Result<PathBuf, CommandError> {
     // Without PATH the C library looks here (execvp(3)).
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
     let mut refused = None;
-    for folder in std::env::split_paths(&path) {
-        let folder = if folder.as_os_str().is_empty() {
+    for listed in std::env::split_paths(&path) {
+        let listed = if listed.as_os_str().is_empty() {
             PathBuf::from(".")
         } else {
-            folder
+            listed
         };
-        let candidate = folder.join(command);
-        match executable(&candidate) {
+        let candidate = listed.join(command);
+        match executable(&candidate, folder) {
             Ok(()) => return Ok(candidate),
             Err(error) if is_missing(&error) => {}
             Err(error) => refused = refused.or(Some(crate::cause(&error))),
@@ -78,7 +79,8 @@ fn is_missing(error: &io::Error) -> bool {
     )
 }
 
-fn executable(path: &Path) -> io::Result<()> {
+fn executable(path: &Path, folder: Option<&Path>) -> io::Result<()> {
+    let path = &folder.map_or_else(|| path.to_owned(), |folder| folder.join(path));
     let metadata = std::fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(io::Error::from_raw_os_error(libc::EISDIR));
@@ -99,9 +101,9 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_up_and_a_path_is_taken() {
-        assert!(resolve(OsStr::new("sh")).unwrap().ends_with("sh"));
+        assert!(resolve(OsStr::new("sh"), None).unwrap().ends_with("sh"));
         assert_eq!(
-            resolve(OsStr::new("/bin/sh")).unwrap(),
+            resolve(OsStr::new("/bin/sh"), None).unwrap(),
             PathBuf::from("/bin/sh")
         );
     }
@@ -115,7 +117,7 @@ mod tests {
             ("/tmp", 126),
         ] {
             assert_eq!(
-                resolve(OsStr::new(command)).unwrap_err().status(),
+                resolve(OsStr::new(command), None).unwrap_err().status(),
                 status,
                 "{command}"
             );

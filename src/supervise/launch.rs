@@ -1,6 +1,7 @@
 //! Starting the server, the first time and again.
 
 use super::command::CommandError;
+use super::place::Place;
 use crate::output::FdBudget;
 use crate::plan::Way;
 use crate::sys::signals::Inherited;
@@ -15,8 +16,10 @@ use std::sync::Arc;
 /// All that a start needs; the same at every start.
 #[derive(Debug)]
 pub struct Launch {
-    /// The file to execute.
+    /// The file to execute, as it is called in `place`.
     pub program: PathBuf,
+    /// Who the server is, and where.
+    pub place: Place,
     /// Its arguments, the name first.
     pub args: Vec<CString>,
     /// Its environment, but for [`Launch::numbered`].
@@ -109,13 +112,15 @@ impl Launch {
             path: &path,
             args: &self.args,
             env: &self.environment(instance),
+            credentials: self.place.credentials.as_ref(),
+            folder: self.place.folder.as_deref(),
             stdio,
             own_group: self.own_group,
             signals: &self.inherited,
             descriptors: self.limits,
         })
         .map_err(|error| match error {
-            SpawnError::Exec(_) if !self.program.exists() => {
+            SpawnError::Exec(_) if !self.place.seen_from_here(&self.program).exists() => {
                 CommandError::NotFound(self.program.display().to_string()).into()
             }
             SpawnError::Exec(error) => {

@@ -3,16 +3,21 @@
 //! [`control`] is the loop. What it decides is decided elsewhere, purely: [`signal_map`] says what a signal means, [`machine`]
 //! holds the phases and deadlines of one instance, [`restart`] when it comes again, [`family`] its upgrades, [`owners`] which
 //! processes are its own, and [`ending`] the end of the program.
+//!
+//! Before it: [`command`], [`identity`] and [`place`], what runs, as whom, and where.
 
 pub mod command;
 pub mod control;
 pub mod ending;
 pub mod exits;
 pub mod family;
+pub mod identity;
 pub mod launch;
 pub mod machine;
+pub mod own_pid_file;
 pub mod owners;
 pub mod pid_file;
+pub mod place;
 pub mod registry;
 pub mod restart;
 pub mod signal_map;

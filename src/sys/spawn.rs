@@ -1,6 +1,8 @@
 //! Starting a program: fork, set the child up, exec.
 
+use super::credentials::Credentials;
 use super::fd::pidfd_open;
+use super::own_pid::Environment;
 use super::signals::{Inherited, MAX_SIGNAL, Mask, dispose};
 use crate::capture::wire;
 use std::ffi::{CStr, CString};
@@ -14,8 +16,12 @@ pub struct Program<'a> {
     pub path: &'a CStr,
     /// Its arguments, the name first. Not empty.
     pub args: &'a [CString],
-    /// Its environment, `NAME=value`.
+    /// Its environment, `NAME=value`. `LISTEN_PID` and `WATCHDOG_PID` that name this program will name the new one.
     pub env: &'a [CString],
+    /// Who it is, where that is not who this program is.
+    pub credentials: Option<&'a Credentials>,
+    /// Its working directory, where that is not this program's. `path` may be relative to it.
+    pub folder: Option<&'a CStr>,
     /// Write ends for descriptors 1 and 2; they are marked as streams 1 and 2 in the child.
     pub stdio: Option<[BorrowedFd<'a>; 2]>,
     /// Whether it gets a process group of its own.
@@ -41,9 +47,9 @@ pub enum SpawnError {
     /// There is no new process.
     #[error("cannot make a process: {}", crate::cause(.0))]
     Fork(#[from] io::Error),
-    /// The new process could not be set up: group, pipes, limits, signals.
-    #[error("cannot set up the new process: {}", crate::cause(.0))]
-    Prepare(io::Error),
+    /// The new process could not be set up.
+    #[error("cannot set up the new process: {0}: {cause}", cause = crate::cause(.1))]
+    Prepare(&'static str, io::Error),
     /// The file could not be executed.
     #[error("{}", crate::cause(.0))]
     Exec(io::Error),
@@ -55,7 +61,8 @@ pub enum SpawnError {
 /// program's handler in the child, on pipes that both share.
 pub fn spawn(program: &Program<'_>) -> Result<Child, SpawnError> {
     let args = pointers(program.args);
-    let env = pointers(program.env);
+    let environment = Environment::new(program.env, std::process::id());
+    let env = environment.pointers();
     let shell = shell_arguments(program);
     let shell_args = pointers(&shell);
     let (mut verdict, verdict_writer) = io::pipe()?;
@@ -64,8 +71,10 @@ pub fn spawn(program: &Program<'_>) -> Result<Child, SpawnError> {
     // fork(3): handlers of pthread_atfork are other objects' (an outer unbraid's would move the pipes that this child is about to get).
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } as i32;
     if pid == 0 {
-        let error = child(program, &args, &env, &shell_args);
-        let _ = nix::unistd::write(&verdict_writer, &error.to_ne_bytes());
+        environment.name(std::process::id());
+        let Failed { step, number } = child(program, &args, &env, &shell_args);
+        let [a, b, c, d] = number.to_ne_bytes();
+        let _ = nix::unistd::write(&verdict_writer, &[step as u8, a, b, c, d]);
         // SAFETY: ends this process without running anything of the parent's.
         unsafe { libc::_exit(127) };
     }
@@ -78,11 +87,14 @@ pub fn spawn(program: &Program<'_>) -> Result<Child, SpawnError> {
     let mut error = Vec::new();
     // The write end closes by itself when exec succeeds.
     verdict.read_to_end(&mut error)?;
-    if let Ok(number) = <[u8; 4]>::try_from(error.as_slice()) {
+    if let [step, number @ ..] = error.as_slice()
+        && let Ok(number) = <[u8; 4]>::try_from(number)
+    {
         let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
-        return Err(match i32::from_ne_bytes(number) {
-            number @ ..0 => SpawnError::Prepare(io::Error::from_raw_os_error(-number)),
-            number => SpawnError::Exec(io::Error::from_raw_os_error(number)),
+        let cause = io::Error::from_raw_os_error(i32::from_ne_bytes(number));
+        return Err(match Step::ALL.get(usize::from(*step)) {
+            Some(step) => SpawnError::Prepare(step.what(), cause),
+            None => SpawnError::Exec(cause),
         });
     }
     Ok(Child {
@@ -109,10 +121,54 @@ fn shell_arguments(program: &Program<'_>) -> Vec<CString> {
 
 type Pointers = [*const libc::c_char];
 
-/// Sets the child up and executes; returns the error number of what failed, negative where it was not the exec.
-fn child(program: &Program<'_>, args: &Pointers, env: &Pointers, shell: &Pointers) -> i32 {
-    if let Err(number) = prepare(program) {
-        return -number;
+/// What is done in the child, in this order.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Group,
+    Streams,
+    Limits,
+    Credentials,
+    Folder,
+    Signals,
+    Exec,
+}
+
+impl Step {
+    /// Those that set the process up. A step's place here is its number.
+    const ALL: [Self; 6] = [
+        Self::Group,
+        Self::Streams,
+        Self::Limits,
+        Self::Credentials,
+        Self::Folder,
+        Self::Signals,
+    ];
+
+    fn what(self) -> &'static str {
+        match self {
+            Self::Group => "its process group",
+            Self::Streams => "its streams",
+            Self::Limits => "its limits",
+            Self::Credentials => "its user and groups",
+            Self::Folder => "its working directory",
+            Self::Signals => "its signals",
+            Self::Exec => "its program",
+        }
+    }
+}
+
+/// The step that failed, and the error number.
+struct Failed {
+    step: Step,
+    number: i32,
+}
+
+/// Sets the child up and executes; returns what failed.
+fn child(program: &Program<'_>, args: &Pointers, env: &Pointers, shell: &Pointers) -> Failed {
+    for step in Step::ALL {
+        if let Err(number) = prepare(program, step) {
+            return Failed { step, number };
+        }
     }
     // SAFETY: arrays of C strings that end with a null pointer, alive until exec.
     unsafe {
@@ -121,26 +177,38 @@ fn child(program: &Program<'_>, args: &Pointers, env: &Pointers, shell: &Pointer
             libc::execve(c"/bin/sh".as_ptr(), shell.as_ptr(), env.as_ptr());
         }
     }
-    errno()
+    Failed {
+        step: Step::Exec,
+        number: errno(),
+    }
 }
 
-fn prepare(program: &Program<'_>) -> Result<(), i32> {
-    if program.own_group {
-        // SAFETY: no pointers.
-        check(unsafe { libc::setpgid(0, 0) })?;
+/// The streams and limits are changed by this program's right, before the user; the folder is entered by the user's.
+fn prepare(program: &Program<'_>, step: Step) -> Result<(), i32> {
+    match step {
+        Step::Group if program.own_group => {
+            // SAFETY: no pointers.
+            check(unsafe { libc::setpgid(0, 0) }).map(drop)
+        }
+        Step::Streams => program.stdio.map_or(Ok(()), streams),
+        Step::Limits => program.descriptors.map_or(Ok(()), limit_descriptors),
+        Step::Credentials => program.credentials.map_or(Ok(()), Credentials::take),
+        Step::Folder => program.folder.map_or(Ok(()), |folder| {
+            // SAFETY: a C string.
+            check(unsafe { libc::chdir(folder.as_ptr()) }).map(drop)
+        }),
+        Step::Signals => reset_signals(program.signals),
+        Step::Group | Step::Exec => Ok(()),
     }
-    if let Some(stdio) = program.stdio {
-        streams(stdio)?;
-    }
-    if let Some((soft, hard)) = program.descriptors {
-        let limit = libc::rlimit {
-            rlim_cur: soft,
-            rlim_max: hard,
-        };
-        // SAFETY: a valid struct.
-        check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
-    }
-    reset_signals(program.signals)
+}
+
+fn limit_descriptors((soft, hard): (u64, u64)) -> Result<(), i32> {
+    let limit = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: a valid struct.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
 }
 
 /// Puts the pipes at 1 and 2. They are marked here, after the fork, so that an outer unbraid's object leaves them alone.
@@ -168,6 +236,6 @@ fn check(result: i32) -> Result<i32, i32> {
     if result < 0 { Err(errno()) } else { Ok(result) }
 }
 
-fn errno() -> i32 {
+pub(super) fn errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }

@@ -17,6 +17,18 @@ pub fn binary() -> PathBuf {
         .map_or_else(|| env!("CARGO_BIN_EXE_unbraid").into(), PathBuf::from)
 }
 
+/// The binary in a folder that other users can reach, as that where it was built may not be.
+///
+/// Copied by a program of its own: a descriptor of ours that writes the file would be inherited by what another test forks just
+/// then, and nothing can execute a file that somebody may write.
+#[track_caller]
+pub fn copy(folder: &Path) -> PathBuf {
+    let copy = folder.join("unbraid");
+    let copied = Command::new("cp").arg(binary()).arg(&copy).status();
+    assert!(copied.expect("cp is needed").success());
+    copy
+}
+
 /// A call of unbraid in a folder of its own, with a file of events.
 #[derive(Debug)]
 pub struct Unbraid {
