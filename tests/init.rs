@@ -164,26 +164,41 @@ fn the_whole_tree_is_killed_at_the_deadline() {
     assert!(!tree.into_iter().any(proc::runs));
 }
 
-/// Makes fifty orphans, each of which ends at once.
+/// Makes COUNT orphans that wait for the end of one pipe, `end`: they will end at once.
 const ORPHANS: &str = "
 import os, sys
-from side import event
-for number in range(50):
+from side import event, until
+wait, end = os.pipe()
+up, tell = os.pipe()
+for _ in range(COUNT):
     if os.fork() == 0:
         if os.fork() == 0:
-            event('orphan', os.getpid())
+            os.close(end)
+            os.write(tell, b'.')
+            os.read(wait, 1)
             os._exit(0)
         os._exit(0)
     os.wait()
+seen = 0
+while seen < COUNT: seen += len(os.read(up, COUNT))
 event('made', os.getppid())
 sys.stdin.readline()
 ";
 
+/// The orphans, and what their maker does when it is told to go on.
+fn orphans(count: usize, then: &str) -> String {
+    format!("{ORPHANS}{then}").replace("COUNT", &count.to_string())
+}
+
 #[test]
-fn orphans_are_reaped() {
-    let mut running = Unbraid::new().stdin(Stdio::piped()).python(ORPHANS).start();
+fn a_thousand_orphans_that_end_at_once_are_reaped() {
+    const COUNT: usize = 1000;
+    let program = orphans(COUNT, "os.close(end)\nsys.stdin.readline()");
+    let unbraid = Unbraid::new().stdin(Stdio::piped());
+    let mut running = unbraid.python(&program).start();
     assert_eq!(running.events.wait_for_pid("made"), running.pid());
-    running.events.wait_for_count("orphan", 50);
+    assert_eq!(proc::children(running.pid()).len(), COUNT + 1);
+    running.tell("release");
     wait::until_true("the server as the only child", || {
         proc::children(running.pid()).len() == 1
     });
@@ -196,21 +211,24 @@ fn as_process_1(unbraid: Unbraid) -> Unbraid {
     unbraid.under(["unshare", "--fork", "--kill-child", "--pid", "--mount-proc"])
 }
 
+/// Looks into the /proc of its own namespace until nobody is left but process 1 and itself, no zombie either, and ends.
+const LOOK_AROUND: &str = "
+def others(): return {int(name) for name in os.listdir('/proc') if name.isdigit()} - {1, os.getpid()}
+event('others', len(others()))
+os.close(end)
+until(lambda: not others())
+print('end', os.getpid(), flush=True)
+os._exit(9)
+";
+
 #[test]
 fn root_process_1_of_a_container() {
+    const COUNT: usize = 500;
     let unbraid = as_process_1(Unbraid::logging_json()).stdin(Stdio::piped());
-    let mut running = unbraid
-        .python(&format!(
-            "{ORPHANS}\nprint('end', os.getpid(), flush=True)\nos._exit(9)"
-        ))
-        .start();
+    let mut running = unbraid.python(&orphans(COUNT, LOOK_AROUND)).start();
     assert_eq!(running.events.wait_for("made"), "1");
-    running.events.wait_for_count("orphan", 50);
-    let unbraid = proc::children(running.pid())[0].pid;
-    wait::until_true("the server as the only child", || {
-        proc::children(unbraid).len() == 1
-    });
-    running.tell("end");
+    running.tell("release");
+    assert_eq!(running.events.wait_for("others"), COUNT.to_string());
     let ended = running.end();
     ended.assert_code(9);
     let entries = log::captured(&ended.log());
