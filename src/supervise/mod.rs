@@ -18,6 +18,8 @@ pub mod own_pid_file;
 pub mod owners;
 pub mod pid_file;
 pub mod place;
+pub mod profile;
+pub mod recognize;
 pub mod registry;
 pub mod restart;
 pub mod signal_map;
