@@ -6,8 +6,10 @@
 //!
 //! Before it: [`command`], [`identity`] and [`place`], what runs, as whom, and where.
 
+pub mod children;
 pub mod command;
 pub mod control;
+pub mod disposition;
 pub mod ending;
 pub mod exits;
 pub mod family;
@@ -22,6 +24,7 @@ pub mod profile;
 pub mod recognize;
 pub mod registry;
 pub mod restart;
+pub mod rolling;
 pub mod signal_map;
 pub mod signals;
 pub mod task;

@@ -113,6 +113,25 @@ pub fn given_children() -> Vec<i32> {
     }
 }
 
+/// The PIDs of the children of `parent`, those too that only wait to be reaped.
+pub fn children(parent: i32) -> Vec<i32> {
+    let all = pids().filter_map(process);
+    all.filter(|p| p.parent == parent).map(|p| p.pid).collect()
+}
+
+/// When a process was started, in the clock ticks of proc_pid_stat(5); with the PID, it names a process for good.
+pub fn born(pid: i32) -> Option<u64> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    // Field 22; the third is the first one behind the name.
+    text.rsplit_once(')')?
+        .1
+        .split_ascii_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()
+}
+
 /// Whether `pid` is below this process. A process that is gone cannot be asked: `None`.
 pub fn is_descendant(pid: i32) -> Option<bool> {
     let own = std::process::id() as i32;
