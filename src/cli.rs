@@ -189,6 +189,18 @@ struct Args {
     #[arg(long, help_heading = "Supervision", value_name = "N", allow_hyphen_values = true,
           value_parser = supervision::instances())]
     instances: Option<u32>,
+    /// What COMMAND is, as gunicorn; auto finds it out
+    #[arg(long, help_heading = "Supervision", value_name = "SERVER", default_value = "auto",
+          hide_possible_values = true, value_parser = supervision::server())]
+    server: supervision::ServerChoice,
+    /// How many workers restart-workers replaces at once
+    #[arg(long, help_heading = "Supervision", value_name = "N", default_value = "1",
+          allow_hyphen_values = true, value_parser = supervision::rolling())]
+    rolling: u32,
+    /// How long each new worker must live before the next
+    #[arg(long, help_heading = "Supervision", value_name = "DURATION", default_value = "2s",
+          allow_hyphen_values = true, value_parser = values::duration())]
+    rolling_wait: Duration,
 
     /// Read settings from FILE (TOML)
     #[arg(long, help_heading = "Other", value_name = "FILE", value_hint = ValueHint::FilePath)]

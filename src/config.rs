@@ -3,6 +3,7 @@
 use crate::output::spec::OutputSpec;
 use crate::record;
 use crate::supervise::identity::Identity;
+use crate::supervise::profile::Server;
 use crate::supervise::restart;
 use crate::supervise::signal_map::Target;
 use std::collections::BTreeMap;
@@ -51,6 +52,12 @@ pub struct Config {
     pub server_pid_file: Option<PathBuf>,
     /// `--instances`; `None`: one, which is not told its number.
     pub instances: Option<u32>,
+    /// `--server`; `None`: to be found out.
+    pub server: Option<Server>,
+    /// `--rolling`: how many workers are replaced at the same time.
+    pub rolling: u32,
+    /// `--rolling-wait`: how long a replacement must live before the next worker's turn.
+    pub rolling_wait: Duration,
     /// `-q`, `-v`.
     pub verbosity: Verbosity,
 }

@@ -1,6 +1,7 @@
 //! What the two planes say to each other. Neither waits for the other: each send is a push and a wake-up.
 
 use crate::capture::gate::Counted;
+use crate::supervise::profile::Server;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -87,6 +88,8 @@ pub enum Report {
     Named(i32),
     /// Descriptors came free.
     Freed,
+    /// The main process says by its output which server it is.
+    Recognized(Server),
     /// All is written, or given up; the last report.
     Written(Lost),
 }

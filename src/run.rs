@@ -14,9 +14,11 @@ use crate::supervise::machine::Policy;
 use crate::supervise::own_pid_file::{OwnPidFile, OwnPidFileError};
 use crate::supervise::pid_file::PidFile;
 use crate::supervise::place::PlaceError;
+use crate::supervise::profile::Server;
+use crate::supervise::recognize::by_command;
 use crate::supervise::signal_map::SignalMap;
 use crate::supervise::signals::Signals;
-use crate::supervise::tree;
+use crate::supervise::{rolling, tree};
 use crate::sys::signals::{Inherited, Mask};
 use mio::{Poll, Waker};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -24,7 +26,6 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::fstat;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Why a run ended before the server was started.
@@ -177,6 +178,7 @@ fn data_plane(
         destinations,
         notices,
         instances: config.instances.unwrap_or(1),
+        recognize: known_server(config).is_none(),
         max_memory: config.max_memory,
         verbosity: config.verbosity,
     });
@@ -197,12 +199,11 @@ fn refuse_unwritable_templates(specs: &[OutputSpec]) -> Result<(), RunError> {
 }
 
 fn settings(config: &Config, terminal: bool) -> Settings {
-    let command = config.command.first().map(Path::new);
-    let server = command.and_then(Path::file_name).unwrap_or_default();
     Settings {
         signals: SignalMap {
             targets: config.signals.clone(),
             stop_signal: config.stop_signal,
+            server: known_server(config).unwrap_or_default(),
             terminal,
             leads_session: nix::unistd::getsid(None) == Ok(nix::unistd::Pid::this()),
         },
@@ -213,8 +214,16 @@ fn settings(config: &Config, terminal: bool) -> Settings {
         },
         restart: config.restart.clone(),
         instances: config.instances.unwrap_or(1) as usize,
-        server: server.to_string_lossy().into_owned(),
+        rolling: rolling::Settings {
+            at_once: config.rolling as usize,
+            wait: config.rolling_wait,
+        },
     }
+}
+
+/// The server, where it is known before it has written anything.
+fn known_server(config: &Config) -> Option<Server> {
+    config.server.or_else(|| by_command(&config.command))
 }
 
 /// The data plane's thread takes no signals either. Both threads block them afresh: with its first thread, glibc lets its own two

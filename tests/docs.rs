@@ -4,6 +4,7 @@ use clap::{Arg, ArgAction, Command};
 use clap_complete::Shell;
 use regex::Regex;
 use std::collections::BTreeSet;
+use unbraid::supervise::profile::Server;
 
 const MAN: &str = include_str!("../man/unbraid.1");
 const README: &str = include_str!("../README.md");
@@ -191,6 +192,29 @@ fn the_documents_have_every_language() {
             README.contains(&format!("`{language}`")),
             "README.md: {language}"
         );
+    }
+}
+
+#[test]
+fn the_manual_page_prints_the_table_of_servers() {
+    let man = man();
+    let chapter = man.split_once("\n.Sh SERVERS\n").expect("a chapter").1;
+    let table = chapter.split("\n.El").next().expect("a table");
+    let rows = table.lines().filter_map(|line| line.strip_prefix(".It "));
+    let rows: Vec<Vec<&str>> = rows
+        .skip(1)
+        .map(|row| row.split(" Ta ").collect())
+        .collect();
+    let expected = Server::ALL.map(|server| {
+        let profile = server.profile();
+        let name = std::iter::once(profile.name.to_owned());
+        name.chain(profile.cells()).collect::<Vec<_>>()
+    });
+    assert_eq!(rows, expected);
+    for server in Server::ALL {
+        let name = server.profile().name;
+        assert!(man.contains(&format!(".Cm {name}")), "unbraid.1: {name}");
+        assert!(README.contains(&format!("`{name}`")), "README.md: {name}");
     }
 }
 

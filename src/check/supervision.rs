@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::supervise::identity::Identity;
+use crate::supervise::recognize::by_command;
 use crate::supervise::restart::{Success, When};
 use crate::supervise::signal_map::Target;
 use crate::sys::credentials::Credentials;
@@ -27,6 +28,9 @@ pub(super) fn settings(config: &Config) -> Vec<String> {
         let path = path.iter();
         list.extend(path.map(|path| format!("{name} = {}", path.display())));
     }
+    list.push(format!("server = {}", server(config)));
+    list.push(format!("rolling = {}", config.rolling));
+    list.push(format!("rolling-wait = {}", time(config.rolling_wait)));
     list.extend(config.instances.map(|count| format!("instances = {count}")));
     list
 }
@@ -45,6 +49,15 @@ fn identity(identity: &Identity) -> String {
             "group = {} (gid {gid})",
             identity.name.trim_start_matches(':')
         ),
+    }
+}
+
+fn server(config: &Config) -> String {
+    let known = config.server.or_else(|| by_command(&config.command));
+    match (known, config.server) {
+        (Some(server), Some(_)) => server.profile().name.to_owned(),
+        (Some(server), None) => format!("auto ({}, by COMMAND)", server.profile().name),
+        (None, _) => "auto (not known by COMMAND)".to_owned(),
     }
 }
 

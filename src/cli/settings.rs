@@ -54,6 +54,9 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
         restart,
         server_pid_file,
         instances: args.instances,
+        server: args.server.0,
+        rolling: args.rolling,
+        rolling_wait: args.rolling_wait,
         verbosity: match (args.quiet, args.verbose) {
             (true, _) => Verbosity::Quiet,
             (false, true) => Verbosity::Verbose,

@@ -1,6 +1,7 @@
 //! The values of the options for supervision: signals, restarts, instances. As in [`super::values`], text → type.
 
 use super::values::{nonzero, text, worded};
+use crate::supervise::profile::Server;
 use crate::supervise::restart::{Limit, Success, When};
 use crate::supervise::signal_map::Target;
 use crate::supervise::task::{NAMED, Task};
@@ -144,5 +145,30 @@ pub(super) fn file_path() -> impl TypedValueParser<Value = PathBuf> {
         [] => Err("empty".to_owned()),
         [.., b'/'] => Err("names a folder".to_owned()),
         _ => std::path::absolute(&value).map_err(|error| error.to_string()),
+    })
+}
+
+/// `--server`; `None` is `auto`. A type of its own, since clap reads a bare `Option` as "may be absent".
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServerChoice(pub(super) Option<Server>);
+
+pub(super) fn server() -> impl TypedValueParser<Value = ServerChoice> {
+    let names = Server::ALL.map(|server| server.profile().name);
+    worded(&[&["auto"], &names[..]].concat(), |text| {
+        if text == "auto" {
+            return Ok(ServerChoice(None));
+        }
+        let names = Server::ALL.map(|server| server.profile().name);
+        let server = Server::named(text);
+        server
+            .map(|server| ServerChoice(Some(server)))
+            .ok_or_else(|| format!("must be auto or of: {}", names.join(", ")))
+    })
+}
+
+pub(super) fn rolling() -> impl TypedValueParser<Value = u32> {
+    text(|text| match text.parse() {
+        Ok(count @ 1..=1000) => Ok(count),
+        _ => Err("must be a number from 1 to 1000".to_owned()),
     })
 }

@@ -355,6 +355,9 @@ fn every_setting_can_stand_in_the_environment_and_in_the_file() {
         ("group", "root"),
         ("chdir", "/tmp"),
         ("pid-file", "/tmp/shop.pid"),
+        ("server", "uwsgi"),
+        ("rolling", "3"),
+        ("rolling-wait", "9s"),
         ("quiet", "true"),
         ("verbose", "true"),
     ];

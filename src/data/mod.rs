@@ -12,6 +12,7 @@ use crate::config::Verbosity;
 use crate::output::{Destinations, Notice};
 use crate::plane::{Inbox, Level, Lost, MessageCount, Order, Outbox, ProcessId, Report};
 use crate::record::Rules;
+use crate::supervise::recognize::Watch;
 use crate::sys::fd::unread;
 use mio::{Events, Poll, Token};
 use pipe::{Pipe, Process};
@@ -87,6 +88,8 @@ pub struct Parts {
     pub notices: Vec<Notice>,
     /// How many slots are main processes' alone.
     pub instances: u32,
+    /// Whether the first output is to say which server it is.
+    pub recognize: bool,
     /// `--max-memory`.
     pub max_memory: usize,
     /// `-q`, `-v`.
@@ -122,6 +125,7 @@ pub struct Plane {
     soon_known: Option<u64>,
     /// Main processes that wait for the slot of the one before.
     next_mains: HashMap<u32, ProcessId>,
+    watch: Watch,
     counts: Counts,
 }
 
@@ -141,6 +145,7 @@ impl Plane {
     /// A plane that reads nothing yet.
     pub fn new(parts: Parts) -> Self {
         let slots = Slots::new(parts.instances);
+        let watch = Watch::new(parts.recognize);
         Self {
             parts,
             pipes: Slab::new(),
@@ -159,6 +164,7 @@ impl Plane {
             known: 0,
             soon_known: None,
             next_mains: HashMap::new(),
+            watch,
             counts: Counts::default(),
         }
     }
@@ -208,6 +214,9 @@ impl Plane {
         self.tell_notices();
         self.tell_faults();
         self.report_quiet();
+        if let Some(server) = self.watch.found() {
+            self.parts.reports.send(Report::Recognized(server));
+        }
         self.end_if_done()
     }
 

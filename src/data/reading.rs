@@ -5,6 +5,7 @@ use super::{Counts, InHand, Plane, READ, TURN, wall_us};
 use crate::output::{Destinations, Origin};
 use crate::plane::{ProcessId, Report};
 use crate::record::{Assembler, Kind, Record, Stamp};
+use crate::supervise::recognize::Watch;
 use crate::supervise::registry::inode;
 use mio::unix::SourceFd;
 use std::cmp::Reverse;
@@ -104,8 +105,10 @@ impl Plane {
         let from = origin(pipe, process, unknown);
         self.in_hand = Some(InHand { key, given: len });
         let (destinations, counts) = (&mut self.parts.destinations, &mut self.counts);
+        let watch = &mut self.watch;
         pipe.assembler
             .push(&self.buffer[..len], stamp, &mut |record| {
+                watch_first(watch, &from, record);
                 deliver(destinations, counts, &from, record);
             });
         #[cfg(test)]
@@ -130,7 +133,9 @@ impl Plane {
         let from = origin(pipe, process, unknown);
         self.in_hand = Some(InHand { key, given: 0 });
         let (destinations, counts) = (&mut self.parts.destinations, &mut self.counts);
+        let watch = &mut self.watch;
         how(&mut pipe.assembler, &mut |record| {
+            watch_first(watch, &from, record);
             deliver(destinations, counts, &from, record);
         });
         self.in_hand = None;
@@ -323,6 +328,13 @@ impl Plane {
                 self.main(main, slot);
             }
         }
+    }
+}
+
+/// The first records of the main process may say which server it is.
+fn watch_first(watch: &mut Watch, from: &Origin, record: &Record<'_>) {
+    if from.slot == 0 {
+        watch.record(record.bytes);
     }
 }
 

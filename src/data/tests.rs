@@ -61,6 +61,7 @@ fn start(log: &Path, max_memory: usize) -> Running {
         destinations,
         notices,
         instances: 1,
+        recognize: false,
         max_memory,
         verbosity: Verbosity::Quiet,
     });

@@ -62,6 +62,7 @@ pub struct Profile {
 
 /// The table, in the order of [`Server`].
 const TABLE: [Profile; 9] = [
+    // What most servers with workers have in common. A main process that does not handle a signal is not sent it.
     Profile {
         name: "generic",
         stop: SIGTERM,
@@ -70,9 +71,9 @@ const TABLE: [Profile; 9] = [
         reload: Some(SIGHUP),
         worker: Some(SIGTERM),
         reopen: Some(SIGUSR1),
-        more: None,
-        fewer: None,
-        upgrade: None,
+        more: Some(SIGTTIN),
+        fewer: Some(SIGTTOU),
+        upgrade: Some(SIGUSR2),
         title: None,
         replaces: true,
     },

@@ -18,6 +18,8 @@ pub struct Member {
     pub pidfd: Option<Counted>,
     /// The instance of the server that it belongs to, as far as is known.
     pub instance: Option<usize>,
+    /// Whether it has executed a program since it was forked, or was made by that.
+    pub executed: bool,
     /// The inodes of the pipes that it has now, for the search after strangers.
     pub inodes: Vec<u64>,
 }
@@ -46,6 +48,12 @@ impl Registry {
         self.members.get(self.find(pid)?)?.instance
     }
 
+    /// Whether the process that has this PID now is known to have executed a program since it was forked.
+    pub fn has_executed(&self, pid: i32) -> bool {
+        let member = self.find(pid).and_then(|key| self.members.get(key));
+        member.is_some_and(|member| member.executed)
+    }
+
     /// Whether the end of this member is told by a pidfd.
     pub fn is_watched(&self, key: usize) -> bool {
         self.members
@@ -66,6 +74,7 @@ impl Registry {
             pid,
             pidfd,
             instance,
+            executed: false,
             inodes: Vec::new(),
         });
         self.by_pid.insert(pid, key);

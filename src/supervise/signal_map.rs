@@ -1,5 +1,6 @@
 //! What a caught signal means: `--signal`, `--stop-signal`, and who sent it. Pure.
 
+use super::profile::Server;
 use super::task::Task;
 use std::collections::BTreeMap;
 
@@ -55,6 +56,8 @@ pub struct SignalMap {
     pub targets: BTreeMap<i32, Target>,
     /// `--stop-signal`: what TERM, INT and QUIT are forwarded as.
     pub stop_signal: Option<i32>,
+    /// The server, as far as it is known: it says what TERM, INT and QUIT are forwarded as where `--stop-signal` does not.
+    pub server: Server,
     /// Whether there is a controlling terminal: then the server is in this program's process group, and the terminal's signals reach it by themselves.
     pub terminal: bool,
     /// Whether this program leads its session: then a hang-up comes to it alone.
@@ -65,7 +68,8 @@ impl SignalMap {
     /// What `caught` means; nothing where the terminal has done all.
     pub fn meanings(&self, caught: Caught) -> Vec<Meaning> {
         match self.targets.get(&caught.signal) {
-            Some(Target::Signal(same)) if *same == caught.signal => self.unmapped(caught),
+            // As without any profile.
+            Some(Target::Signal(same)) if *same == caught.signal => self.plain(caught, *same),
             Some(Target::Signal(to)) if STOPS.contains(&caught.signal) => {
                 vec![Meaning::Stop {
                     signal: *to,
@@ -76,20 +80,28 @@ impl SignalMap {
             Some(Target::Signal(to)) => vec![Meaning::Forward(*to)],
             Some(Target::Ignore) => Vec::new(),
             Some(Target::Task(task)) => vec![Meaning::Task(*task)],
-            None => self.unmapped(caught),
+            None => {
+                let profile = self.server.profile();
+                let stop = self.stop_signal;
+                self.plain(
+                    caught,
+                    stop.unwrap_or_else(|| profile.stop_for(caught.signal)),
+                )
+            }
         }
     }
 
     /// The signal that ends the server where nobody sent one.
     pub fn stop_signal(&self) -> i32 {
-        self.stop_signal.unwrap_or(libc::SIGTERM)
+        self.stop_signal.unwrap_or(self.server.profile().stop)
     }
 
-    fn unmapped(&self, caught: Caught) -> Vec<Meaning> {
+    /// `stop`: what the signal is forwarded as, if it is a stop.
+    fn plain(&self, caught: Caught, stop: i32) -> Vec<Meaning> {
         let from_terminal = self.terminal && caught.by_kernel;
         match caught.signal {
             signal if STOPS.contains(&signal) => vec![Meaning::Stop {
-                signal: self.stop_signal.unwrap_or(signal),
+                signal: stop,
                 from_terminal,
                 interrupt: signal == libc::SIGINT,
             }],
@@ -194,6 +206,36 @@ mod tests {
                 }]
             ));
         }
+    }
+
+    #[test]
+    fn the_server_says_what_a_stop_is_unless_the_user_does() {
+        let apache = SignalMap {
+            server: Server::Apache,
+            ..SignalMap::default()
+        };
+        assert_eq!(apache.stop_signal(), libc::SIGWINCH);
+        let stops = |map: &SignalMap| {
+            let signals = STOPS.map(|signal| map.meanings(user(signal)));
+            signals.map(|meanings| match meanings[..] {
+                [Meaning::Stop { signal, .. }] => signal,
+                _ => panic!("{meanings:?}"),
+            })
+        };
+        assert_eq!(
+            stops(&apache),
+            [libc::SIGWINCH, libc::SIGTERM, libc::SIGTERM]
+        );
+        let asked = SignalMap {
+            stop_signal: Some(libc::SIGHUP),
+            ..apache.clone()
+        };
+        assert_eq!(stops(&asked), [libc::SIGHUP; 3]);
+        let mapped = SignalMap {
+            targets: STOPS.map(|signal| (signal, Target::Signal(signal))).into(),
+            ..apache
+        };
+        assert_eq!(stops(&mapped), STOPS);
     }
 
     #[test]

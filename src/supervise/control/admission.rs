@@ -127,6 +127,9 @@ impl Control {
             let instance = instance.or_else(|| self.owner(pid, &tree::process));
             self.enter(pid, pidfd, instance)
         });
+        if let Some(member) = self.registry.get(key) {
+            member.executed |= executed;
+        }
         let same = || same_executable(pid, hello.parent);
         let mut instances = self.instances.iter_mut();
         if executed && instances.any(|instance| instance.executed(pid, hello.parent, same)) {

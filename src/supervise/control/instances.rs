@@ -156,7 +156,7 @@ impl Control {
 
     pub(super) fn ended(&mut self, at: usize, pid: i32, exit: Exit) {
         let outcome = Outcome::Exit(exit);
-        let meaning = hopeless(&self.parts.settings.server, outcome);
+        let meaning = hopeless(self.parts.settings.signals.server, outcome);
         let mut text = format!(
             "{} (process {pid}) has ended: {}",
             self.called(at),

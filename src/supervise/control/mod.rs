@@ -5,7 +5,9 @@ mod admission;
 mod end;
 mod instances;
 mod leftovers;
+mod paced;
 mod processes;
+mod rollout;
 mod seeking;
 mod sharing;
 mod tasks;
@@ -14,6 +16,7 @@ use super::launch::{Launch, Started};
 use super::machine::{self, Machine};
 use super::pid_file::PidFile;
 use super::restart::{self, Series};
+use super::rolling;
 use super::signal_map::SignalMap;
 use crate::capture::gate::Gate;
 use crate::output::FdBudget;
@@ -70,8 +73,8 @@ pub struct Settings {
     pub restart: restart::Policy,
     /// `--instances`.
     pub instances: usize,
-    /// COMMAND's file name: who the server is.
-    pub server: String,
+    /// How workers are replaced.
+    pub rolling: rolling::Settings,
 }
 
 /// The control plane.
@@ -98,6 +101,8 @@ pub struct Control {
     lost: Option<Lost>,
     shortage: admission::Shortage,
     sharing: sharing::Sharing,
+    rollout: Option<rollout::Rollout>,
+    paced: paced::Paced,
     end: Option<i32>,
 }
 
@@ -141,6 +146,8 @@ impl Control {
             lost: None,
             shortage: admission::Shortage::default(),
             sharing: sharing::Sharing::default(),
+            rollout: None,
+            paced: paced::Paced::default(),
             end: None,
         };
         control.adopt(0, server);
@@ -174,7 +181,12 @@ impl Control {
     fn deadline(&self) -> Option<Instant> {
         let machines = self.instances.iter().filter_map(|i| i.machine.deadline());
         let seeking = self.instances.iter().filter_map(|i| i.seeking.as_ref());
-        let program = [self.ending.deadline(), self.sharing.deadline()];
+        let program = [
+            self.ending.deadline(),
+            self.sharing.deadline(),
+            self.rollout.as_ref().map(rollout::Rollout::deadline),
+            self.paced.deadline(),
+        ];
         machines
             .chain(seeking.map(Seeking::deadline))
             .chain(program.into_iter().flatten())
@@ -205,6 +217,8 @@ impl Control {
         }
         self.look_for_strangers();
         self.give_up_seeking();
+        self.roll();
+        self.send_paced();
         for at in 0..self.instances.len() {
             self.step(at, machine::Event::Tick);
         }
@@ -253,6 +267,11 @@ impl Control {
             Report::Named(pid) => self.named(pid),
             Report::Freed => {
                 self.admit();
+            }
+            Report::Recognized(server) => {
+                let name = server.profile().name;
+                self.say(Level::Info, format!("by its output the server is {name}"));
+                self.parts.settings.signals.server = server;
             }
             Report::Written(lost) => {
                 self.lost = Some(lost);

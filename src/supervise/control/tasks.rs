@@ -1,11 +1,12 @@
 //! What is asked of the server: by signals, and by name.
 
 use super::Control;
+use super::instances::Instance;
 use crate::plane::{Level, Order};
 use crate::supervise::signal_map::Meaning;
-use crate::supervise::signals::Arrival;
+use crate::supervise::signals::{Arrival, name};
 use crate::supervise::task::Task;
-use crate::supervise::{ending, machine};
+use crate::supervise::{disposition, ending, machine};
 use crate::sys::signals::{Value, stop_self};
 use std::time::Instant;
 
@@ -22,57 +23,75 @@ impl Control {
                 // After the last server's end there is nobody to do anything for.
                 _ if !self.ending.is_serving() => {}
                 Meaning::Forward(signal) => self.forward_to_all(signal, arrival.value),
-                Meaning::Task(task) => self.task(task),
+                Meaning::Task(task) => {
+                    if let Err(why) = self.task(task) {
+                        self.say(Level::Warning, format!("{task}: {why}"));
+                    }
+                }
                 Meaning::Reopen => self.reopen(),
                 Meaning::StopSelf(signal) => stop_self(signal),
             }
         }
     }
 
-    /// Does what is asked of the server by name. What a task means to the server in hand is generic: the signals that most
-    /// servers with workers understand.
-    pub(super) fn task(&mut self, task: Task) {
+    /// Does what is asked of the server by name, or says in one line why not.
+    pub(super) fn task(&mut self, task: Task) -> Result<(), String> {
         match task {
             Task::Stop => {
                 let signal = self.parts.settings.signals.stop_signal();
                 self.stop(signal, false, false);
+                Ok(())
             }
+            _ if self.ending.is_stopping() => Err("the server is told to end".into()),
             Task::Restart => {
+                self.give_up_rolling("the server is restarted");
                 let signal = self.parts.settings.signals.stop_signal();
-                if self.ending.is_stopping() {
-                    self.say(
-                        Level::Warning,
-                        "no restart: the server is told to end".into(),
-                    );
-                } else {
-                    self.step_all(machine::Event::Restart { signal });
-                }
+                self.step_all(machine::Event::Restart { signal });
+                Ok(())
             }
-            Task::Reload => self.forward_to_all(libc::SIGHUP, None),
+            Task::Reload | Task::Upgrade => {
+                let signal = self.signal_for(task)?;
+                self.forward_to_all(signal, None);
+                Ok(())
+            }
             Task::Reopen => {
                 self.reopen();
-                self.forward_to_all(libc::SIGUSR1, None);
-            }
-            Task::Upgrade => self.forward_to_all(libc::SIGUSR2, None),
-            Task::Workers(change) => {
-                let signal = if change > 0 {
-                    libc::SIGTTIN
-                } else {
-                    libc::SIGTTOU
-                };
-                for _ in 0..change.unsigned_abs() {
-                    self.forward_to_all(signal, None);
+                match self.signal_for(task) {
+                    Ok(signal) => self.forward_to_all(signal, None),
+                    // Done as far as it can be: for whoever asks after each rotation this is no failure.
+                    Err(why) => self.say(Level::Info, format!("reopen: unbraid's own logs; {why}")),
                 }
+                Ok(())
             }
-            Task::RestartWorkers => self.say(
-                Level::Warning,
-                "restart-workers: not known for this server".into(),
-            ),
-            Task::Rotate => self.say(Level::Warning, "rotate: rotation is not set up".into()),
+            Task::Workers(change) => {
+                let signal = self.signal_for(task)?;
+                self.paced.push(signal, change.unsigned_abs())
+            }
+            Task::RestartWorkers => self.begin_rolling(),
+            Task::Rotate => Err("rotation is not set up".into()),
         }
     }
 
+    /// The signal by which the server does `task`, if it has one and has made arrangements for it.
+    fn signal_for(&self, task: Task) -> Result<i32, String> {
+        let profile = self.parts.settings.signals.server.profile();
+        let signal = profile
+            .signal(task)
+            .ok_or_else(|| format!("{} has no signal for it", profile.name))?;
+        let mains = self.instances.iter().filter_map(Instance::main);
+        for main in mains {
+            if !disposition::expects(main, signal) {
+                return Err(format!(
+                    "process {main} does not handle {}, and is not sent it",
+                    name(signal)
+                ));
+            }
+        }
+        Ok(signal)
+    }
+
     fn stop(&mut self, signal: i32, from_terminal: bool, interrupt: bool) {
+        self.give_up_rolling("the server is told to end");
         // First: an instance that only waits for its restart ends at once, and the program's end asks whether a stop was meant.
         self.happened(ending::Event::Stop {
             from_terminal,
@@ -91,7 +110,7 @@ impl Control {
         self.sharing.look_at_all_soon(Instant::now());
     }
 
-    fn forward_to_all(&mut self, signal: i32, value: Option<Value>) {
+    pub(super) fn forward_to_all(&mut self, signal: i32, value: Option<Value>) {
         for at in 0..self.instances.len() {
             self.forward(at, signal, value);
         }
