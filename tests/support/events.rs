@@ -1,7 +1,8 @@
 //! What a program under test tells the test, past every pipe: lines in a file.
 
 use super::wait;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A file to which programs append lines, each with one write. They find it in the variable `EVENTS`.
@@ -22,6 +23,15 @@ impl Events {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Tells the programs something, in turn.
+    pub fn tell(&self, word: &str) {
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(&self.path)
+            .expect("our own file");
+        writeln!(file, "{word}").expect("our own file");
     }
 
     /// Every whole line so far.

@@ -5,13 +5,16 @@
 
 pub mod assembly;
 pub mod events;
+pub mod fastcgi;
 pub mod gunicorn;
 pub mod http;
+pub mod load;
 pub mod log;
 pub mod pipes;
 pub mod proc;
 pub mod programs;
 pub mod python;
+pub mod site;
 pub mod unbraid;
 pub mod verify;
 pub mod wait;
