@@ -158,7 +158,7 @@ fn a_signal_may_mean_the_stop_or_a_restart() {
     assert_eq!(running.events.wait_for("got"), "35 0");
     end(running);
 
-    let running = taking(&["--signal", "HUP=restart", "--stop-timeout", "1ms"]);
+    let running = taking(&["--signal", "HUP=restart", "--stop-timeout", "1s"]);
     send(running.pid(), 1);
     let up = running.events.wait_for_count("up", 2);
     assert_ne!(up[0], up[1]);

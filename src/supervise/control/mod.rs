@@ -201,11 +201,12 @@ impl Control {
             self.retire(key);
         }
         let Pending { arrivals, child } = self.signals.take();
-        for arrival in arrivals {
-            self.caught(arrival);
-        }
+        // First, or a signal would go to an old main process that has ended, and not to the one that follows it.
         if child {
             self.reap();
+        }
+        for arrival in arrivals {
+            self.caught(arrival);
         }
         self.forget_departed();
         while let Some(report) = self.parts.links.reports.take() {
