@@ -11,6 +11,7 @@
 //! | `src/preload/` | the object itself, compiled apart by `build.rs` | |
 //! | `supervise` | the control plane: signals, children, deadlines | `machine`, `family` |
 //! | `data` | the data plane: pipes → records → destinations | `slots` |
+//! | `protocol` | what unbraid and `unbraidctl` say to each other | yes |
 //! | `plane` | what the two planes say to each other | |
 //! | `record` | bytes → lines → records | yes |
 //! | `output` | records → formats → destinations | `spec`, `template`, `format` |
@@ -26,6 +27,7 @@ pub mod data;
 pub mod output;
 pub mod plan;
 pub mod plane;
+pub mod protocol;
 pub mod record;
 pub mod run;
 pub mod supervise;
