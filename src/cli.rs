@@ -13,7 +13,7 @@ mod supervision;
 mod tests;
 mod values;
 
-use crate::config::{Action, Capture, Leftovers};
+use crate::config::{Action, Capture, ControlSocket, Leftovers};
 use crate::output::spec::{Format, TimeStyle};
 use crate::record::Languages;
 use crate::supervise::restart::{Limit, Success, When};
@@ -201,6 +201,10 @@ struct Args {
     #[arg(long, help_heading = "Supervision", value_name = "DURATION", default_value = "2s",
           allow_hyphen_values = true, value_parser = values::duration())]
     rolling_wait: Duration,
+    /// Socket for unbraidctl, or none
+    #[arg(long, help_heading = "Supervision", value_name = "PATH", value_hint = ValueHint::FilePath,
+          value_parser = values::control())]
+    control: Option<ControlSocket>,
 
     /// Read settings from FILE (TOML)
     #[arg(long, help_heading = "Other", value_name = "FILE", value_hint = ValueHint::FilePath)]

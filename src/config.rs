@@ -58,8 +58,22 @@ pub struct Config {
     pub rolling: u32,
     /// `--rolling-wait`: how long a replacement must live before the next worker's turn.
     pub rolling_wait: Duration,
+    /// `--control`.
+    pub control: ControlSocket,
     /// `-q`, `-v`.
     pub verbosity: Verbosity,
+}
+
+/// `--control`: where `unbraidctl` finds this program.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ControlSocket {
+    /// In the default folder; where there is none, nowhere.
+    #[default]
+    Default,
+    /// At this path, or the run fails.
+    At(PathBuf),
+    /// Nowhere.
+    None,
 }
 
 /// `--capture`.

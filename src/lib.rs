@@ -9,7 +9,7 @@
 //! | `plan`, `run`, `check` | one call of the program: what is decided, the run, `--check` | |
 //! | `capture` | the preloaded object's place, registrations, who shares a pipe | `wire`, `environment` |
 //! | `src/preload/` | the object itself, compiled apart by `build.rs` | |
-//! | `supervise` | the control plane: signals, children, deadlines | `machine`, `family` |
+//! | `supervise` | the control plane: signals, children, deadlines, the control socket | `machine`, `family`, `conversation` |
 //! | `data` | the data plane: pipes → records → destinations | `slots` |
 //! | `protocol` | what unbraid and `unbraidctl` say to each other | yes |
 //! | `plane` | what the two planes say to each other | |

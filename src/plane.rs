@@ -41,6 +41,123 @@ pub struct Arrived {
     pub shared: bool,
 }
 
+/// Whose records a client wants; each that is set must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Those of this process.
+    pub pid: Option<i32>,
+    /// Those of this slot.
+    pub slot: Option<u32>,
+}
+
+/// A client of the control socket that wants records.
+#[derive(Debug)]
+pub struct Listen {
+    /// Its number, for [`Report::Lines`].
+    pub client: u64,
+    /// Which records.
+    pub wanted: Wanted,
+    /// How many of the past at the most; `None`: all that are kept.
+    pub past: Option<usize>,
+    /// Also those to come, as this has room for them.
+    pub room: Option<Arc<Room>>,
+}
+
+/// What is on its way to a client that follows the log. The data plane adds to it, control takes from it, and neither waits.
+#[derive(Debug, Default)]
+pub struct Room {
+    used: AtomicUsize,
+    lost: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Room {
+    /// Bytes that were entered and have not left.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::SeqCst)
+    }
+
+    /// So many bytes more are on their way.
+    pub fn enter(&self, bytes: usize) {
+        self.used.fetch_add(bytes, Ordering::SeqCst);
+    }
+
+    /// So many of them are with the client.
+    pub fn leave(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::SeqCst);
+    }
+
+    /// A record was left out.
+    pub fn lose_one(&self) {
+        self.lost.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether records were left out of which the client was not told yet.
+    pub fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst) > 0
+    }
+
+    /// How many records were left out; from now on none is.
+    pub fn take_lost(&self) -> u64 {
+        self.lost.swap(0, Ordering::SeqCst)
+    }
+
+    /// The client is gone.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the client is gone.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+}
+
+/// What the data plane knows of one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Its name between the planes.
+    pub id: ProcessId,
+    /// Its PID.
+    pub pid: i32,
+    /// Its slot, once it has written something.
+    pub slot: Option<u32>,
+    /// When it was first heard of.
+    pub since: Instant,
+    /// It has ended.
+    pub gone: bool,
+    /// Others write to one of its pipes.
+    pub shared: bool,
+    /// What it wrote.
+    pub written: Written,
+}
+
+/// How much a process wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Whole records.
+    pub records: u64,
+    /// Bytes, also of records that are not whole yet.
+    pub bytes: u64,
+    /// When the first byte of the last record was read, in µs since 1970; 0: there is none.
+    pub last_us: u64,
+}
+
+/// What the data plane knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tallies {
+    /// Records of the whole run.
+    pub records: u64,
+    /// Bytes of the whole run.
+    pub bytes: u64,
+    /// Records that no reader took.
+    pub dropped: u64,
+    /// Destinations that take nothing now.
+    pub blocked: Vec<String>,
+    /// The processes.
+    pub processes: Vec<Tally>,
+}
+
 /// From control to data.
 #[derive(Debug)]
 pub enum Order {
@@ -63,6 +180,10 @@ pub enum Order {
     Say(Level, String),
     /// Open the logs again.
     Reopen,
+    /// Report the tallies.
+    Tally,
+    /// A client wants records.
+    Listen(Listen),
     /// The server is gone: report when there is nothing left to read.
     Drain,
     /// Write out what is there; report by then.
@@ -70,7 +191,7 @@ pub enum Order {
 }
 
 /// To control, from data and from who reads a file for it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Report {
     /// No pipe is open, after this many orders.
     Quiet {
@@ -90,6 +211,17 @@ pub enum Report {
     Freed,
     /// The main process says by its output which server it is.
     Recognized(Server),
+    /// The answer to [`Order::Tally`].
+    Tallies(Box<Tallies>),
+    /// Records for a client, a line of JSON each.
+    Lines {
+        /// Its number.
+        client: u64,
+        /// The lines; none: something was left out.
+        lines: Vec<u8>,
+        /// Nothing follows.
+        last: bool,
+    },
     /// All is written, or given up; the last report.
     Written(Lost),
 }

@@ -1,6 +1,6 @@
 //! One run, from the configuration to the exit status.
 
-use crate::config::Config;
+use crate::config::{Config, ControlSocket};
 use crate::data;
 use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
 use crate::output::{Destinations, FdBudget, Stream};
@@ -16,6 +16,7 @@ use crate::supervise::pid_file::PidFile;
 use crate::supervise::place::PlaceError;
 use crate::supervise::profile::Server;
 use crate::supervise::recognize::by_command;
+use crate::supervise::remote::{Remote, Socket};
 use crate::supervise::signal_map::SignalMap;
 use crate::supervise::signals::Signals;
 use crate::supervise::{rolling, tree};
@@ -87,7 +88,14 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
     let limits = raise_descriptors();
     let budget = Arc::new(FdBudget::new(free_descriptors()));
     let control_poll = Poll::new().map_err(impossible("make a poll"))?;
-    let (plane, mut links, reports) = data_plane(config, &budget, &control_poll)?;
+    let (socket, no_socket) = control_socket(config, &budget)?;
+    let (plane, mut links, reports) = data_plane(config, &budget, &control_poll, socket.is_some())?;
+    if let Some(why) = no_socket {
+        links.say(Level::Info, why);
+    }
+    let remote = socket
+        .map(|socket| remote(socket, &control_poll, &budget))
+        .transpose()?;
     let mut prepared = prepare(plan, config, &budget)?;
     for remark in prepared.remarks.drain(..) {
         links.say(Level::Warning, remark);
@@ -126,6 +134,8 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
         launch,
         pid_file,
         settings: settings(config, terminal),
+        remote,
+        name: config.name.clone(),
     };
     let ended = Control::new(parts, signals, server)
         .and_then(Control::run)
@@ -137,11 +147,38 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
     Ok(ended.status)
 }
 
+/// The socket for clients; where the default cannot be had, why there is none. To be called while there is one thread.
+fn control_socket(
+    config: &Config,
+    budget: &FdBudget,
+) -> Result<(Option<Socket>, Option<String>), RunError> {
+    let made = match &config.control {
+        ControlSocket::None => return Ok((None, None)),
+        ControlSocket::At(path) => {
+            Socket::at(path).map_err(|error| RunError::Impossible(error.to_string()))?
+        }
+        ControlSocket::Default => {
+            match Socket::by_default(&config.name, &|name| std::env::var_os(name)) {
+                Ok(socket) => socket,
+                Err(error) => return Ok((None, Some(error.to_string()))),
+            }
+        }
+    };
+    // Open already: it is counted, and nobody else may have its place.
+    budget.try_take(1);
+    Ok((Some(made), None))
+}
+
+fn remote(socket: Socket, poll: &Poll, budget: &Arc<FdBudget>) -> Result<Remote, RunError> {
+    control::remote(socket, poll, budget).map_err(impossible("watch the control socket"))
+}
+
 /// Opens the destinations, and makes the data plane with the links between it and control.
 fn data_plane(
     config: &Config,
     budget: &Arc<FdBudget>,
     control: &Poll,
+    remote: bool,
 ) -> Result<(data::Plane, Links, Outbox<Report>), RunError> {
     let poll = Poll::new().map_err(impossible("make a poll"))?;
     let specs = with_own_messages(config);
@@ -181,6 +218,7 @@ fn data_plane(
         recognize: known_server(config).is_none(),
         max_memory: config.max_memory,
         verbosity: config.verbosity,
+        remote,
     });
     Ok((plane, links, reports))
 }

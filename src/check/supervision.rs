@@ -1,6 +1,6 @@
 //! The settings of supervision, as a user would write them.
 
-use crate::config::Config;
+use crate::config::{Config, ControlSocket};
 use crate::supervise::identity::Identity;
 use crate::supervise::recognize::by_command;
 use crate::supervise::restart::{Success, When};
@@ -16,6 +16,7 @@ pub(super) fn settings(config: &Config) -> Vec<String> {
         format!("drain-timeout = {}", time(config.drain_timeout)),
         format!("leftovers = {:?}", config.leftovers).to_lowercase(),
     ];
+    list.push(format!("control = {}", control(&config.control)));
     let stop_signal = config.stop_signal;
     list.extend(stop_signal.map(|signal| format!("stop-signal = {}", typed(signal))));
     let signals = config.signals.iter();
@@ -87,6 +88,14 @@ fn restart(config: &Config) -> Vec<String> {
 /// A signal as the options take it.
 fn typed(signal: i32) -> String {
     Signal::try_from(signal).map_or_else(|_| signal.to_string(), |s| s.as_str().to_owned())
+}
+
+fn control(socket: &ControlSocket) -> String {
+    match socket {
+        ControlSocket::Default => "in the default folder".into(),
+        ControlSocket::At(path) => path.display().to_string(),
+        ControlSocket::None => "none".into(),
+    }
 }
 
 fn target(target: Target) -> String {

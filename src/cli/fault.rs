@@ -82,6 +82,16 @@ pub(super) fn described(error: &clap::Error) -> String {
                 other.trim_matches(['[', ']', '.'])
             )
         }
+        ErrorKind::MissingRequiredArgument => {
+            let missing = text(error, ContextKind::InvalidArg).unwrap_or_default();
+            format!("{missing} is missing")
+        }
+        ErrorKind::InvalidSubcommand => {
+            let invalid = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+            let similar = text(error, ContextKind::SuggestedSubcommand);
+            let tip = similar.map(|similar| format!("; did you mean '{similar}'?"));
+            format!("unknown command '{invalid}'{}", tip.unwrap_or_default())
+        }
         ErrorKind::InvalidValue => format!("{invalid}: needs a value"),
         ErrorKind::TooManyValues => {
             let value = text(error, ContextKind::InvalidValue).unwrap_or_default();

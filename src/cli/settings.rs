@@ -57,6 +57,7 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
         server: args.server.0,
         rolling: args.rolling,
         rolling_wait: args.rolling_wait,
+        control: args.control.unwrap_or_default(),
         verbosity: match (args.quiet, args.verbose) {
             (true, _) => Verbosity::Quiet,
             (false, true) => Verbosity::Verbose,

@@ -1,7 +1,7 @@
 //! Tables: arguments, environment and file in, settings or one line out.
 
 use super::parse;
-use crate::config::{Action, Capture, Config, Leftovers, Verbosity};
+use crate::config::{Action, Capture, Config, ControlSocket, Leftovers, Verbosity};
 use crate::output::Stream;
 use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
 use crate::record::{self, Languages};
@@ -89,6 +89,7 @@ fn defaults() {
     );
     assert!(!config.unbuffered);
     assert_eq!(config.stop_signal, None);
+    assert_eq!(config.control, ControlSocket::Default);
     assert_eq!(
         (config.stop_timeout, config.drain_timeout),
         (seconds(90), seconds(5))
@@ -358,6 +359,7 @@ fn every_setting_can_stand_in_the_environment_and_in_the_file() {
         ("server", "uwsgi"),
         ("rolling", "3"),
         ("rolling-wait", "9s"),
+        ("control", "/tmp/u.sock"),
         ("quiet", "true"),
         ("verbose", "true"),
     ];
@@ -549,6 +551,12 @@ fn refusals_of_words() {
         ("format", "xml", "must be raw, prefix or json"),
         ("time", "gmt", "must be utc, local or none"),
         ("leftovers", "kill", "must be stop or leave"),
+        ("control", "", "empty; must be a path, or none"),
+        (
+            "control",
+            &"x".repeat(108),
+            "a path of 108 bytes; a socket's has at most 107",
+        ),
         ("records", "cobol", &no_rules("cobol")),
         ("records", "python,", &no_rules("")),
         ("records", "python,lines", "auto and lines stand alone"),

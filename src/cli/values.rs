@@ -3,9 +3,10 @@
 //! Each function here makes clap's parser for one kind of value. A reason does not repeat the value: `fault` puts both
 //! into one line.
 
-use crate::config::{Capture, Leftovers};
+use crate::config::{Capture, ControlSocket, Leftovers};
 use crate::output::spec::{Format, OutputSpec, SpecError, TimeStyle};
 use crate::record::{self, Languages};
+use crate::supervise::remote::place::MAX_PATH;
 use bytesize::ByteSize;
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap_complete::Shell;
@@ -288,6 +289,18 @@ pub(super) fn preload_path() -> impl TypedValueParser<Value = PathBuf> {
             return Err("LD_PRELOAD cannot hold a path with a space or a colon".to_owned());
         }
         Ok(path)
+    })
+}
+
+/// The path of a socket, or `none`.
+pub(super) fn control() -> impl TypedValueParser<Value = ControlSocket> {
+    OsStringValueParser::new().try_map(|value: OsString| match value.len() {
+        _ if value == "none" => Ok(ControlSocket::None),
+        0 => Err("empty; must be a path, or none".to_owned()),
+        1..=MAX_PATH => Ok(ControlSocket::At(value.into())),
+        length => Err(format!(
+            "a path of {length} bytes; a socket's has at most {MAX_PATH}"
+        )),
     })
 }
 

@@ -2,11 +2,13 @@
 //!
 //! It may hang on a destination that is a regular file (a dead network mount); control goes on all the same.
 
+mod feed;
 mod orders;
 mod own;
 mod pipe;
 mod reading;
 mod slots;
+mod tallies;
 
 use crate::config::Verbosity;
 use crate::output::{Destinations, Notice};
@@ -14,6 +16,7 @@ use crate::plane::{Inbox, Level, Lost, MessageCount, Order, Outbox, ProcessId, R
 use crate::record::Rules;
 use crate::supervise::recognize::Watch;
 use crate::sys::fd::unread;
+use feed::Feed;
 use mio::{Events, Poll, Token};
 use pipe::{Pipe, Process};
 use slab::Slab;
@@ -94,6 +97,8 @@ pub struct Parts {
     pub max_memory: usize,
     /// `-q`, `-v`.
     pub verbosity: Verbosity,
+    /// Whether there is a control socket, at which somebody may ask for the last records.
+    pub remote: bool,
 }
 
 /// The data plane.
@@ -127,6 +132,7 @@ pub struct Plane {
     next_mains: HashMap<u32, ProcessId>,
     watch: Watch,
     counts: Counts,
+    feed: Feed,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -147,6 +153,7 @@ impl Plane {
         let slots = Slots::new(parts.instances);
         let watch = Watch::new(parts.recognize);
         Self {
+            feed: Feed::new(parts.remote, parts.destinations.name()),
             parts,
             pipes: Slab::new(),
             processes: HashMap::new(),
@@ -213,6 +220,7 @@ impl Plane {
         self.parts.destinations.flush(Instant::now());
         self.tell_notices();
         self.tell_faults();
+        self.send_feed();
         self.report_quiet();
         if let Some(server) = self.watch.found() {
             self.parts.reports.send(Report::Recognized(server));
@@ -312,6 +320,12 @@ impl Plane {
         );
         self.say(Level::Info, &text);
         self.last_round_over = true;
+    }
+
+    fn send_feed(&mut self) {
+        for chunk in self.feed.chunks() {
+            self.parts.reports.send(chunk.into());
+        }
     }
 
     fn end_if_done(&mut self) -> Next {

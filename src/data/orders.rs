@@ -4,7 +4,7 @@ use super::pipe::{Pipe, Process};
 use super::reading::ReadEnd;
 use super::{FORK_COUNTS_AS, PIPES, Plane};
 use crate::capture::gate::Counted;
-use crate::plane::{Arrived, Level, Order, ProcessId};
+use crate::plane::{Arrived, Level, Order, ProcessId, Report, Written};
 use crate::record::Assembler;
 use crate::supervise::registry::inode;
 use crate::sys::fd::unread;
@@ -33,6 +33,14 @@ impl Plane {
                     self.say(level, &text);
                 }
                 Order::Known(shortages) => self.soon_known = Some(shortages),
+                Order::Tally => {
+                    let tallies = Box::new(self.tallies());
+                    self.parts.reports.send(Report::Tallies(tallies));
+                }
+                Order::Listen(listen) => {
+                    let answer = self.feed.ask(listen);
+                    self.parts.reports.send(answer.into());
+                }
                 Order::Reopen => self.parts.destinations.reopen(Instant::now()),
                 Order::Drain => self.quiet = Some(0),
                 Order::Finish(until) => self.finish = Some(until),
@@ -60,6 +68,8 @@ impl Plane {
                 gone: false,
                 tracked,
                 current: Vec::new(),
+                since: Instant::now(),
+                written: Written::default(),
             }
         });
         for (number, fd) in pipes {

@@ -62,6 +62,7 @@ impl Plane {
             part: None,
         };
         self.parts.destinations.write(&from, &record);
+        self.feed.take(&from, &record);
     }
 
     /// After a panic: the stream in hand is written as it is, and begins anew.

@@ -2,7 +2,7 @@
 
 use crate::capture::gate::Counted;
 use crate::output::{Origin, Stream};
-use crate::plane::ProcessId;
+use crate::plane::{ProcessId, Written};
 use crate::record::Assembler;
 use std::time::Instant;
 
@@ -54,6 +54,10 @@ pub(super) struct Process {
     pub(super) tracked: bool,
     /// The pipe in use for each stream: number and key.
     pub(super) current: Vec<(u8, usize)>,
+    /// When it was first heard of.
+    pub(super) since: Instant,
+    /// How much it wrote.
+    pub(super) written: Written,
 }
 
 /// The stream that has this number in a pipe's mark.

@@ -1,9 +1,10 @@
 //! Reading the pipes, and handing the bytes to the assemblers.
 
+use super::feed::Feed;
 use super::pipe::{Pipe, origin};
 use super::{Counts, InHand, Plane, READ, TURN, wall_us};
 use crate::output::{Destinations, Origin};
-use crate::plane::{ProcessId, Report};
+use crate::plane::{ProcessId, Report, Written};
 use crate::record::{Assembler, Kind, Record, Stamp};
 use crate::supervise::recognize::Watch;
 use crate::supervise::registry::inode;
@@ -98,18 +99,24 @@ impl Plane {
             process.slot = Some(self.slots.take());
         }
         self.counts.bytes += len as u64;
+        process.written.bytes += len as u64;
         let stamp = Stamp {
             wall_us: wall_us(),
             at: Instant::now(),
         };
         let from = origin(pipe, process, unknown);
         self.in_hand = Some(InHand { key, given: len });
-        let (destinations, counts) = (&mut self.parts.destinations, &mut self.counts);
+        let mut way = Way {
+            destinations: &mut self.parts.destinations,
+            counts: &mut self.counts,
+            feed: &mut self.feed,
+            written: &mut process.written,
+        };
         let watch = &mut self.watch;
         pipe.assembler
             .push(&self.buffer[..len], stamp, &mut |record| {
                 watch_first(watch, &from, record);
-                deliver(destinations, counts, &from, record);
+                way.deliver(&from, record);
             });
         #[cfg(test)]
         super::tests::broken(&self.buffer[..len]);
@@ -127,16 +134,21 @@ impl Plane {
         let Some(pipe) = self.pipes.get_mut(key) else {
             return;
         };
-        let Some(process) = self.processes.get(&pipe.process) else {
+        let Some(process) = self.processes.get_mut(&pipe.process) else {
             return;
         };
         let from = origin(pipe, process, unknown);
         self.in_hand = Some(InHand { key, given: 0 });
-        let (destinations, counts) = (&mut self.parts.destinations, &mut self.counts);
+        let mut way = Way {
+            destinations: &mut self.parts.destinations,
+            counts: &mut self.counts,
+            feed: &mut self.feed,
+            written: &mut process.written,
+        };
         let watch = &mut self.watch;
         how(&mut pipe.assembler, &mut |record| {
             watch_first(watch, &from, record);
-            deliver(destinations, counts, &from, record);
+            way.deliver(&from, record);
         });
         self.in_hand = None;
         self.settle(key);
@@ -182,13 +194,18 @@ impl Plane {
             return;
         };
         // Settled below by hand: `release` would come back here.
-        let Some(process) = self.processes.get(&pipe.process) else {
+        let Some(process) = self.processes.get_mut(&pipe.process) else {
             return;
         };
         let from = origin(pipe, process, unknown);
-        let (destinations, counts) = (&mut self.parts.destinations, &mut self.counts);
+        let mut way = Way {
+            destinations: &mut self.parts.destinations,
+            counts: &mut self.counts,
+            feed: &mut self.feed,
+            written: &mut process.written,
+        };
         pipe.assembler.cut(&mut |record| {
-            deliver(destinations, counts, &from, record);
+            way.deliver(&from, record);
         });
         pipe.held = pipe.assembler.held();
         self.held = self.held + pipe.held - held;
@@ -338,28 +355,38 @@ fn watch_first(watch: &mut Watch, from: &Origin, record: &Record<'_>) {
     }
 }
 
-/// Counts a record and hands it over. A panic on the way costs its form, not its bytes.
-fn deliver(
-    destinations: &mut Destinations,
-    counts: &mut Counts,
-    from: &Origin,
-    record: &Record<'_>,
-) {
-    counts.records += u64::from(record.part.is_none_or(|p| p.last));
-    counts.parts += u64::from(record.part.is_some());
-    let handed = catch_unwind(AssertUnwindSafe(|| {
-        #[cfg(test)]
-        super::tests::poisoned(record);
-        destinations.write(from, record);
-    }));
-    if handed.is_err() {
-        counts.faults += 1;
-        let plain = Record {
-            kind: Kind::Line,
-            part: None,
-            ..*record
-        };
-        // The simplest of records; were even that refused, there would be no way left to write it.
-        let _ = catch_unwind(AssertUnwindSafe(|| destinations.write(from, &plain)));
+/// Where a record goes.
+struct Way<'a> {
+    destinations: &'a mut Destinations,
+    counts: &'a mut Counts,
+    feed: &'a mut Feed,
+    written: &'a mut Written,
+}
+
+impl Way<'_> {
+    /// Counts a record and hands it over. A panic on the way costs its form, not its bytes.
+    fn deliver(&mut self, from: &Origin, record: &Record<'_>) {
+        let whole = record.part.is_none_or(|p| p.last);
+        self.counts.records += u64::from(whole);
+        self.counts.parts += u64::from(record.part.is_some());
+        self.written.records += u64::from(whole);
+        self.written.last_us = record.wall_us;
+        let handed = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            super::tests::poisoned(record);
+            self.destinations.write(from, record);
+        }));
+        if handed.is_err() {
+            self.counts.faults += 1;
+            let plain = Record {
+                kind: Kind::Line,
+                part: None,
+                ..*record
+            };
+            // The simplest of records; were even that refused, there would be no way left to write it.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.destinations.write(from, &plain)));
+        }
+        // Of its own: a fault in here must not have the record written twice.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.feed.take(from, record)));
     }
 }

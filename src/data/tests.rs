@@ -64,6 +64,7 @@ fn start(log: &Path, max_memory: usize) -> Running {
         recognize: false,
         max_memory,
         verbosity: Verbosity::Quiet,
+        remote: true,
     });
     Running {
         orders,

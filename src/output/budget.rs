@@ -43,11 +43,11 @@ impl FdBudget {
 
 /// One permit, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Permit(Arc<FdBudget>);
+pub struct Permit(Arc<FdBudget>);
 
 impl Permit {
     /// Takes one permit, if there is one.
-    pub(super) fn take(budget: &Arc<FdBudget>) -> Option<Self> {
+    pub fn take(budget: &Arc<FdBudget>) -> Option<Self> {
         budget.try_take(1).then(|| Self(Arc::clone(budget)))
     }
 }

@@ -22,7 +22,7 @@ impl TimeCache {
     /// For one `--time` style. `Local` reads the system's time zone here, once: a container without a zone has UTC.
     pub fn new(style: TimeStyle) -> Self {
         match style {
-            TimeStyle::Utc => Self::with_zone(Some(TimeZone::UTC)),
+            TimeStyle::Utc => Self::utc(),
             TimeStyle::Local => Self::with_zone(Some(TimeZone::system())),
             TimeStyle::None => Self::with_zone(None),
         }
@@ -36,6 +36,18 @@ impl TimeCache {
             before: Vec::new(),
             after: Vec::new(),
         }
+    }
+
+    /// In UTC.
+    pub fn utc() -> Self {
+        Self::with_zone(Some(TimeZone::UTC))
+    }
+
+    /// The time of `wall_us` as text.
+    pub fn text(&mut self, wall_us: u64) -> String {
+        let mut text = Vec::new();
+        self.write(wall_us, &mut text);
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// Appends the time of `wall_us` (µs since 1970) to `out`; false: nothing, there is no time.

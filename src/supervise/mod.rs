@@ -23,6 +23,7 @@ pub mod place;
 pub mod profile;
 pub mod recognize;
 pub mod registry;
+pub mod remote;
 pub mod restart;
 pub mod rolling;
 pub mod signal_map;

@@ -6,6 +6,7 @@ use nix::sys::stat::fstat;
 use slab::Slab;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Instant;
 
 /// A process that is watched until it ends.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Member {
     pub executed: bool,
     /// The inodes of the pipes that it has now, for the search after strangers.
     pub inodes: Vec<u64>,
+    /// When it was first heard of.
+    pub since: Instant,
 }
 
 /// All of them.
@@ -76,6 +79,7 @@ impl Registry {
             instance,
             executed: false,
             inodes: Vec::new(),
+            since: Instant::now(),
         });
         self.by_pid.insert(pid, key);
         key

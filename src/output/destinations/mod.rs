@@ -270,6 +270,22 @@ impl Destinations {
         self.congested > 0
     }
 
+    /// Those that take nothing now, by name: a reader stands still or is gone, a disk is full.
+    pub fn blocked(&self) -> Vec<String> {
+        let sinks = self.sinks.iter().map(|(_, sink)| sink);
+        let blocked = sinks.filter(|sink| match sink.state {
+            State::Ready => false,
+            State::AwaitEvent | State::AwaitTime(_) => sink.batch.pending() > 0,
+            State::Gone => true,
+        });
+        blocked.map(|sink| sink.label.clone()).collect()
+    }
+
+    /// The server's name in records: `--name`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Formatted bytes that are not written yet.
     pub fn pending(&self) -> usize {
         self.pending

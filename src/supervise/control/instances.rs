@@ -24,6 +24,10 @@ pub(super) struct Instance {
     pub(super) leader: Option<i32>,
     /// Its main process has ended, and another is looked for.
     pub(super) seeking: Option<Seeking>,
+    /// When the last run began.
+    pub(super) since: Option<Instant>,
+    /// How often it was started.
+    pub(super) starts: u64,
     /// How the last run ended, in words, and whether that is to be told in any case.
     end: (Level, String),
 }
@@ -35,6 +39,8 @@ impl Instance {
             family: None,
             leader: None,
             seeking: None,
+            since: None,
+            starts: 0,
             end: (Level::Info, String::new()),
         }
     }
@@ -42,6 +48,8 @@ impl Instance {
     pub(super) fn started(&mut self, pid: i32) {
         self.follow(pid);
         self.leader = Some(pid);
+        self.since = Some(Instant::now());
+        self.starts += 1;
     }
 
     /// The main process is this one from now on.

@@ -2,14 +2,17 @@
 //! events, since a fork waits for its datagram to be taken.
 
 mod admission;
+mod clients;
 mod end;
 mod instances;
 mod leftovers;
+mod outcomes;
 mod paced;
 mod processes;
 mod rollout;
 mod seeking;
 mod sharing;
+mod status;
 mod tasks;
 
 use super::launch::{Launch, Started};
@@ -23,6 +26,7 @@ use crate::output::FdBudget;
 use crate::plane::{Level, Links, Lost, Report};
 use crate::supervise::ending::{self, Ending, Finished};
 use crate::supervise::registry::{Member, Registry};
+use crate::supervise::remote::{self, Remote, Socket};
 use crate::supervise::signals::{Pending, Signals};
 use instances::Instance;
 use mio::unix::SourceFd;
@@ -38,8 +42,10 @@ const SIGNALS: Token = Token(1);
 const GATE: Token = Token(2);
 /// How many events one look takes.
 const EVENTS: usize = 256;
+/// The first token of the control socket.
+const REMOTE: usize = 3;
 /// The first token of a process's pidfd.
-const PROCESSES: usize = 16;
+const PROCESSES: usize = REMOTE + remote::TOKENS;
 
 /// What the control plane is made from.
 #[derive(Debug)]
@@ -60,6 +66,10 @@ pub struct Parts {
     pub pid_file: Option<PidFile>,
     /// What is asked for.
     pub settings: Settings,
+    /// Where clients are let in.
+    pub remote: Option<Remote>,
+    /// `--name`.
+    pub name: String,
 }
 
 /// What the decisions rest on.
@@ -103,6 +113,9 @@ pub struct Control {
     sharing: sharing::Sharing,
     rollout: Option<rollout::Rollout>,
     paced: paced::Paced,
+    waiting: clients::Waiting,
+    /// `Some` while somebody waits for a restart.
+    restart: Option<outcomes::Restart>,
     end: Option<i32>,
 }
 
@@ -113,6 +126,11 @@ pub struct Ended {
     pub status: i32,
     /// What could not be written; `None`: the data plane hangs on a destination and has not told.
     pub lost: Option<Lost>,
+}
+
+/// Lets clients in at `socket`, whose descriptor is counted already.
+pub fn remote(socket: Socket, poll: &Poll, budget: &Arc<FdBudget>) -> io::Result<Remote> {
+    Remote::new(socket, poll.registry(), REMOTE, Arc::clone(budget))
 }
 
 impl Control {
@@ -148,6 +166,8 @@ impl Control {
             sharing: sharing::Sharing::default(),
             rollout: None,
             paced: paced::Paced::default(),
+            waiting: clients::Waiting::default(),
+            restart: None,
             end: None,
         };
         control.adopt(0, server);
@@ -186,6 +206,7 @@ impl Control {
             self.sharing.deadline(),
             self.rollout.as_ref().map(rollout::Rollout::deadline),
             self.paced.deadline(),
+            self.clients_deadline(),
         ];
         machines
             .chain(seeking.map(Seeking::deadline))
@@ -220,6 +241,7 @@ impl Control {
         self.give_up_seeking();
         self.roll();
         self.send_paced();
+        self.serve_clients();
         for at in 0..self.instances.len() {
             self.step(at, machine::Event::Tick);
         }
@@ -227,12 +249,15 @@ impl Control {
         self.happened(ending::Event::Tick);
     }
 
-    /// Notes which processes have ended.
+    /// Notes which processes have ended, and which clients have stirred.
     fn note(&mut self, events: &Events) {
-        for key in events
-            .iter()
-            .filter_map(|event| event.token().0.checked_sub(PROCESSES))
-        {
+        for event in events {
+            let Some(key) = event.token().0.checked_sub(PROCESSES) else {
+                if let Some(remote) = &mut self.parts.remote {
+                    remote.note(event);
+                }
+                continue;
+            };
             // A pidfd tells of the end and of the reaping; the key may be another's by then.
             if !self.ended.contains(&key) {
                 self.ended.push(key);
@@ -266,6 +291,12 @@ impl Control {
             }
             Report::Outlived { pid, inode } => self.sharing.suspect(inode, pid, Instant::now()),
             Report::Named(pid) => self.named(pid),
+            Report::Tallies(tallies) => self.tallied(&tallies),
+            Report::Lines {
+                client,
+                lines,
+                last,
+            } => self.lines(client, &lines, last),
             Report::Freed => {
                 self.admit();
             }

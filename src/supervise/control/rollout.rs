@@ -5,6 +5,7 @@ use super::instances::Instance;
 use crate::plane::Level;
 use crate::supervise::children::Children;
 use crate::supervise::rolling::{Child, Order, PATIENCE, Rolling, SHORT_PATIENCE, Seen, Step};
+use crate::supervise::task::Task;
 use crate::supervise::{machine, tree};
 use crate::sys::signals::send;
 use std::time::Instant;
@@ -144,21 +145,22 @@ impl Control {
                 }
                 // The instance's own deadline does that.
                 Step::Kill(_) => {}
-                Step::Replaced(old, Some(new)) => {
-                    self.say(
-                        Level::Info,
-                        format!("restart-workers: process {new} replaced {old}"),
-                    );
-                }
-                Step::Replaced(old, None) => {
-                    let text = format!(
-                        "restart-workers: process {old} has ended, and needed no replacement"
-                    );
-                    self.say(Level::Info, text);
-                }
+                Step::Replaced(old, new) => self.replaced(old, new),
                 Step::Done => self.rolled(Ok(())),
                 Step::Failed(why) => self.rolled(Err(why)),
             }
+        }
+    }
+
+    fn replaced(&mut self, old: i32, new: Option<i32>) {
+        let text = match new {
+            Some(new) => format!("process {new} replaced {old}"),
+            None => format!("process {old} has ended, and needed no replacement"),
+        };
+        self.say(Level::Info, format!("restart-workers: {text}"));
+        if let Some(rollout) = &self.rollout {
+            let text = format!("{text}; {}", rollout.progress());
+            self.task_goes_on(Task::RestartWorkers, &text);
         }
     }
 
@@ -182,10 +184,12 @@ impl Control {
             return;
         };
         let progress = rollout.progress();
-        let text = match result {
+        let result = result.map_err(|why| format!("given up: {why}; {progress}"));
+        let text = match &result {
             Ok(()) => format!("restart-workers: done, {progress}"),
-            Err(why) => format!("restart-workers: given up: {why}; {progress}"),
+            Err(why) => format!("restart-workers: {why}"),
         };
         self.say(Level::Warning, text);
+        self.task_is_over(Task::RestartWorkers, result);
     }
 }
