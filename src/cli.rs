@@ -230,6 +230,15 @@ struct Args {
     version: Option<bool>,
 }
 
+/// What clap of `program` has to say of its arguments, in the house's form.
+pub(crate) fn usage(error: clap::Error, program: &str) -> UsageError {
+    let mut error = fault::usage(error);
+    if let Some(text) = error.text.strip_prefix("unbraid: ") {
+        error.text = format!("{program}: {text}");
+    }
+    error
+}
+
 /// The options as clap knows them: for completions, and for the test that holds the documents to them.
 pub fn command() -> clap::Command {
     Args::command()

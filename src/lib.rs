@@ -11,6 +11,7 @@
 //! | `src/preload/` | the object itself, compiled apart by `build.rs` | |
 //! | `supervise` | the control plane: signals, children, deadlines, the control socket | `machine`, `family`, `conversation` |
 //! | `data` | the data plane: pipes → records → destinations | `slots` |
+//! | `ctl` | the program `unbraidctl` | `table` |
 //! | `protocol` | what unbraid and `unbraidctl` say to each other | yes |
 //! | `plane` | what the two planes say to each other | |
 //! | `record` | bytes → lines → records | yes |
@@ -23,6 +24,7 @@ pub mod capture;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod data;
 pub mod output;
 pub mod plan;

@@ -3,10 +3,11 @@
 use clap::{Arg, ArgAction, Command};
 use clap_complete::Shell;
 use regex::Regex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use unbraid::supervise::profile::Server;
 
 const MAN: &str = include_str!("../man/unbraid.1");
+const CTL_MAN: &str = include_str!("../man/unbraidctl.1");
 const README: &str = include_str!("../README.md");
 const CHANGELOG: &str = include_str!("../CHANGELOG.md");
 
@@ -38,8 +39,25 @@ fn options(command: &Command) -> impl Iterator<Item = (&Arg, &str)> {
 }
 
 /// roff's escaped dashes as plain ones, and mdoc's `Fl -name` as `--name`.
+fn plain(man: &str) -> String {
+    man.replace("\\-", "-").replace("Fl -", "Fl --")
+}
+
 fn man() -> String {
-    MAN.replace("\\-", "-").replace("Fl -", "Fl --")
+    plain(MAN)
+}
+
+/// unbraidctl's options, wherever they stand: name, letter, help.
+fn ctl_options() -> BTreeMap<String, (Option<char>, String)> {
+    let mut command = unbraid::ctl::command();
+    command.build();
+    let everywhere = std::iter::once(&command).chain(command.get_subcommands());
+    let all = everywhere.flat_map(|command| options(command).collect::<Vec<_>>());
+    all.map(|(arg, name)| {
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        (name.to_owned(), (arg.get_short(), help))
+    })
+    .collect()
 }
 
 /// The names after two dashes in `text`.
@@ -155,9 +173,12 @@ fn the_readme_has_every_option_and_no_other() {
         known,
         "rows of the README beside the options"
     );
+    let of_ctl = ctl_options();
     let strange: Vec<_> = named(README)
         .into_iter()
-        .filter(|name| !known.contains(name) && !FOREIGN.contains(name))
+        .filter(|name| {
+            !known.contains(name) && !FOREIGN.contains(name) && !of_ctl.contains_key(*name)
+        })
         .collect();
     assert!(strange.is_empty(), "README.md names {strange:?}");
     for (arg, name) in options(&command) {
@@ -239,6 +260,62 @@ fn the_completions_have_every_option() {
                 _ => named(&text).contains(name),
             };
             assert!(there, "completions for {shell}: --{name}");
+        }
+    }
+}
+
+#[test]
+fn unbraidctl_has_help_for_all_and_its_page_has_every_option_and_command() {
+    let (known, man) = (ctl_options(), plain(CTL_MAN));
+    let items = man.lines().filter(|line| line.starts_with(".It Fl "));
+    let items = items.collect::<Vec<_>>().join("\n");
+    let names: BTreeSet<&str> = known.keys().map(String::as_str).collect();
+    assert_eq!(named(&items), names, "items of unbraidctl.1");
+    for (name, (short, help)) in &known {
+        assert!(
+            !help.is_empty() && !help.contains('\n') && !help.ends_with('.'),
+            "--{name}: {help}"
+        );
+        assert!(
+            man.contains(&format!(".\\\" --{name}\n")),
+            "unbraidctl.1: --{name} as it is typed"
+        );
+        if let Some(short) = short {
+            assert!(
+                man.contains(&format!(".It Fl {short} ")),
+                "unbraidctl.1: -{short} of --{name}"
+            );
+        }
+    }
+    let command = unbraid::ctl::command();
+    for command in command.get_subcommands() {
+        let name = command.get_name();
+        assert!(command.get_about().is_some(), "{name} has no help");
+        assert!(
+            man.lines()
+                .any(|line| line.starts_with(&format!(".It Cm {name}"))),
+            "unbraidctl.1: {name}"
+        );
+        assert!(
+            CHANGELOG.contains(&format!("`{name}`")),
+            "CHANGELOG.md: {name}"
+        );
+    }
+}
+
+#[test]
+fn the_completions_of_unbraidctl_have_every_option_and_command() {
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let mut text = Vec::new();
+        clap_complete::generate(shell, &mut unbraid::ctl::command(), "unbraidctl", &mut text);
+        let text = String::from_utf8(text).unwrap();
+        let command = unbraid::ctl::command();
+        let commands = command
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned());
+        let words = ctl_options().into_keys().chain(commands);
+        for word in words {
+            assert!(text.contains(&word), "completions for {shell}: {word}");
         }
     }
 }
