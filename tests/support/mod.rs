@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod assembly;
+pub mod ctl;
 pub mod events;
 pub mod fastcgi;
 pub mod gunicorn;
