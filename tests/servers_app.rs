@@ -4,6 +4,7 @@ mod support;
 
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
+use support::ctl;
 use support::gunicorn::Gunicorn;
 use support::http::{self, Address};
 use support::load::{Fewest, Load};
@@ -47,6 +48,25 @@ fn gunicorn_restart_workers_loses_no_request_and_no_line() {
         .map(|answer| (answer.pid, answer.body.trim_end().to_owned()));
     let found = found.filter(|key| written.get(key) == Some(&1)).count();
     assert_eq!((found, written.len()), (expected, expected));
+}
+
+#[test]
+fn gunicorn_gets_more_and_fewer_workers() {
+    let server = Gunicorn::sync(2).start(ctl::controlled(site::unbraid()));
+    let ask = |change: &str| {
+        // So many signals at once would be one, if each did not wait for the last to be taken.
+        let answer = server.running.ctl(&format!("workers {change}"));
+        assert_eq!(
+            (answer.code, answer.stdout),
+            (Some(0), format!("workers {change}: accepted\n"))
+        );
+    };
+    ask("+3");
+    server.wait_for_workers(5);
+    ask("-4");
+    server.wait_for_workers(1);
+    server.running.signal(Signal::SIGTERM);
+    server.running.end().assert_code(0);
 }
 
 fn uwsgi(listen: &[&str]) -> Site {
