@@ -24,6 +24,7 @@ use layers::Layers;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+pub(crate) use values::shell;
 
 /// Options that are an errand of their own, or that say where options come from: the config file cannot set them, nor
 /// can the environment, but for `UNBRAID_CONFIG`.

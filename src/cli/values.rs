@@ -110,7 +110,7 @@ pub(super) fn time() -> impl TypedValueParser<Value = TimeStyle> {
     })
 }
 
-pub(super) fn shell() -> impl TypedValueParser<Value = Shell> {
+pub(crate) fn shell() -> impl TypedValueParser<Value = Shell> {
     worded(&["bash", "zsh", "fish"], |text| match text {
         "bash" => Ok(Shell::Bash),
         "zsh" => Ok(Shell::Zsh),

@@ -1,6 +1,6 @@
 //! The arguments of `unbraidctl`.
 
-use crate::cli::{UsageError, usage};
+use crate::cli::{UsageError, shell, usage};
 use crate::protocol::Logs;
 use crate::supervise::task::Task;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
@@ -51,7 +51,7 @@ struct Args {
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath)]
     control: Option<PathBuf>,
     /// Print completions for bash, zsh or fish, and exit
-    #[arg(long, value_name = "SHELL", hide_possible_values = true)]
+    #[arg(long, value_name = "SHELL", value_parser = shell())]
     completions: Option<Shell>,
     /// Print this help, and exit
     #[arg(short, long, global = true, action = ArgAction::Help)]
@@ -307,6 +307,11 @@ mod tests {
             );
             assert_eq!(error.text.lines().count(), 1, "{line}: {}", error.text);
         }
+        let error = parsed("--completions elvish", true).unwrap_err();
+        assert!(
+            error.text.contains("must be bash, zsh or fish"),
+            "{error:?}"
+        );
         let error = parsed("status --watch", false).unwrap_err();
         assert!(error.status == 2 && error.text.contains("terminal"));
     }
