@@ -41,8 +41,8 @@ fn death_by_a_signal() {
 
 /// Tells of every signal that it gets; ends when told so.
 const COUNTING: &str = "
-import os, signal, sys
-from side import event
+import os, signal
+from side import event, lines, pause
 def told(number, _):
     event('got', who, signal.Signals(number).name)
 who = 'main'
@@ -52,11 +52,11 @@ child = os.fork()
 if child == 0:
     who = 'child'
     event('child', os.getpid())
-    while True: signal.pause()
+    while True: pause()
 event('main', os.getpid())
-for line in sys.stdin:
-    if line == 'ask the child\\n': os.kill(child, signal.SIGUSR2)
-    if line == 'end\\n': break
+for line in lines():
+    if line == 'ask the child': os.kill(child, signal.SIGUSR2)
+    if line == 'end': break
 os.kill(child, signal.SIGKILL)
 os.waitpid(child, 0)
 os._exit(23)

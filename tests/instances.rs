@@ -11,7 +11,7 @@ use support::{log, proc, wait};
 /// Says who it is, forks a worker that says so too, and waits.
 const MASTER: &str = "
 import os, signal
-from side import event, out
+from side import event, out, pause
 number = os.environ['UNBRAID_INSTANCE']
 out('master ' + number)
 child = os.fork()
@@ -20,11 +20,11 @@ if child == 0:
     if os.environ.get('LEAVE'): os.setsid()
     out('worker ' + number)
     event('worker', number, os.getpid())
-    while True: signal.pause()
+    while True: pause()
 signal.signal(signal.SIGHUP, lambda *_: event('hup', number))
 signal.signal(signal.SIGUSR1, lambda *_: os._exit(int(number)))
 event('master', number, os.getpid())
-while True: signal.pause()
+while True: pause()
 ";
 
 fn started(unbraid: Unbraid, count: usize) -> Running {

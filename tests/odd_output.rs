@@ -303,14 +303,14 @@ fn a_process_that_writes_after_the_server_ended() {
         .python(
             "
 import os, signal, sys
-from side import event, out, told, until
+from side import event, out, pause, told, until
 def stop(*_):
     out(f'last words {os.getpid()}')
     os._exit(0)
 if os.fork() == 0:
     signal.signal(signal.SIGTERM, stop)
     event('armed', os.getpid())
-    while True: signal.pause()
+    while True: pause()
 until(lambda: told('armed'))
 out('main')
 ",

@@ -16,7 +16,7 @@ use support::{log, proc, python, wait};
 /// Workers that write a line at each USR2, and numbers of lines at their start: `worker N` lines by worker N.
 const WORKERS: &str = "
 import os, signal
-from side import event, out
+from side import event, out, pause
 def told(*_): event('main', 'told')
 signal.signal(signal.SIGHUP, lambda *_: event('hup'))
 signal.signal(signal.SIGUSR1, lambda *_: event('usr1'))
@@ -33,10 +33,10 @@ for number in range(1, 4):
             write()
         event('worker', os.getpid())
         while True:
-            signal.pause()
+            pause()
 event('main', os.getpid())
 while True:
-    signal.pause()
+    pause()
 ";
 
 /// A server with its workers, all of which have written their first lines, and all of those are in the log.

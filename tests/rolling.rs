@@ -12,12 +12,12 @@ fn prefork(worker: &str, replaced: &str) -> String {
     format!(
         r#"
 import os, signal, sys, time
-from side import event, told, until
+from side import event, pause, told, until
 
 def worker(first):
     event("worker", os.getpid(), os.environ.get("UNBRAID_INSTANCE", "-"))
 {worker}
-    while True: signal.pause()
+    while True: pause()
 
 def start(first):
     if os.fork() == 0:

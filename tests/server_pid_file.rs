@@ -26,14 +26,14 @@ def runs(pid):
     try:
         with open(f'/proc/{pid}/stat') as stat: return stat.read().rsplit(')')[1].split()[0] != 'Z'
     except FileNotFoundError: return False
-from side import until
+from side import pause, until
 until(lambda: not runs(first))
 event('up', os.getpid())
 if file:
     with open(file + '.new', 'w') as new: new.write(os.environ.get('NAMES') or str(os.getpid()) + '\\n')
     os.rename(file + '.new', file)
 out('serving')
-while True: signal.pause()
+while True: pause()
 ";
 
 fn daemon(options: &[&str], names: &str) -> Running {

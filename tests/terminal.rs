@@ -73,13 +73,13 @@ fn on_terminal(unbraid: Unbraid, with_unbraid: bool) -> (Running, Terminal) {
 
 /// Counts INT and USR1; a line that is typed ends it.
 const COUNTING: &str = "
-import os, signal, sys
-from side import event
+import os, signal
+from side import event, lines
 signal.signal(signal.SIGINT, lambda *_: event('int'))
 signal.signal(signal.SIGUSR1, lambda *_: event('usr1'))
 event('up', os.getpid())
-line = sys.stdin.readline()
-event('typed', line.strip())
+line = next(lines(), '')
+event('typed', line)
 print('thanks', flush=True)
 os._exit(3)
 ";
