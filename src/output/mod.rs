@@ -7,6 +7,8 @@ pub mod destinations;
 pub mod format;
 mod open;
 mod sink;
+pub mod rotate;
+pub mod settings;
 pub mod spec;
 pub mod template;
 pub mod time;

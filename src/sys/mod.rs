@@ -3,6 +3,7 @@
 
 pub mod credentials;
 pub mod fd;
+pub mod file;
 mod own_pid;
 pub mod receive;
 pub mod signals;
