@@ -6,8 +6,9 @@ use crate::capture::environment::{Change, Preload, for_server};
 use crate::capture::gate::{Arrival, Gate, Look};
 use crate::capture::{holders, object, wire};
 use crate::config::Config;
+use crate::output::settings::WhenSync;
 use crate::output::spec::{OutputSpec, Piece, Target};
-use crate::output::{Destinations, FdBudget};
+use crate::output::{Destinations, FdBudget, Settings};
 use crate::plan::{Plan, Way, plan};
 use crate::record::Languages;
 use crate::run::RunError;
@@ -242,6 +243,7 @@ fn settings(config: &Config) -> Vec<String> {
             .iter()
             .map(|regex| format!("record-start = {regex}")),
     );
+    list.extend(files(&config.files));
     list.extend(supervision::settings(config));
     list.extend(
         config
@@ -249,6 +251,38 @@ fn settings(config: &Config) -> Vec<String> {
             .iter()
             .map(|spec| format!("output = {}", output(spec))),
     );
+    list
+}
+
+/// Rotation, exclusive access, and what is done when a destination is full.
+fn files(settings: &Settings) -> Vec<String> {
+    let time = |d: Duration| humantime::format_duration(d).to_string();
+    let Settings { rotation, sync, .. } = settings;
+    let mut list = vec![
+        format!("lock = {}", settings.lock),
+        format!("when-full = {}", settings.when_full.name()),
+        match sync {
+            WhenSync::Never => "sync = never".to_owned(),
+            WhenSync::Rotate => "sync = rotate".to_owned(),
+            WhenSync::Every(span) => format!("sync = {}", time(*span)),
+        },
+    ];
+    let rotation = [
+        rotation
+            .size
+            .map(|n| format!("rotate-size = {}", bytesize::ByteSize(n))),
+        rotation
+            .every
+            .map(|every| format!("rotate-every = {}", time(every.length()))),
+        rotation.keep.map(|n| format!("keep = {n}")),
+        rotation
+            .keep_for
+            .map(|span| format!("keep-for = {}", time(span))),
+        rotation
+            .compress
+            .map(|kind| format!("compress = {}", kind.name())),
+    ];
+    list.extend(rotation.into_iter().flatten());
     list
 }
 
@@ -272,6 +306,10 @@ fn output(spec: &OutputSpec) -> String {
             .map(|t| format!(",kind={}", if t { "traceback" } else { "line" })),
     );
     text.extend(spec.filter.slots.iter().map(|n| format!(",slot={n}")));
+    text.extend(
+        spec.when_full
+            .map(|what| format!(",when-full={}", what.name())),
+    );
     text
 }
 

@@ -14,6 +14,8 @@ mod tests;
 mod values;
 
 use crate::config::{Action, Capture, ControlSocket, Leftovers};
+use crate::output::rotate::period::Period;
+use crate::output::settings::{Compression, WhenFull, WhenSync};
 use crate::output::spec::{Format, TimeStyle};
 use crate::record::Languages;
 use crate::supervise::restart::{Limit, Success, When};
@@ -127,6 +129,39 @@ struct Args {
     #[arg(long, help_heading = "Destinations", value_name = "SIZE", default_value = "64MiB",
           allow_hyphen_values = true, value_parser = values::max_memory())]
     max_memory: usize,
+
+    /// Begin a new file before it is larger than this
+    #[arg(long, help_heading = "Rotation", value_name = "SIZE", allow_hyphen_values = true,
+          value_parser = values::rotate_size())]
+    rotate_size: Option<usize>,
+    /// Begin a new file at each midnight (1d), full hour (1h)
+    #[arg(long, help_heading = "Rotation", value_name = "DURATION", allow_hyphen_values = true,
+          value_parser = values::period())]
+    rotate_every: Option<Period>,
+    /// Keep so many old files of a log
+    #[arg(long, help_heading = "Rotation", value_name = "N", allow_hyphen_values = true,
+          value_parser = values::keep())]
+    keep: Option<usize>,
+    /// Keep old files so long
+    #[arg(long, help_heading = "Rotation", value_name = "DURATION", allow_hyphen_values = true,
+          value_parser = values::silence())]
+    keep_for: Option<Duration>,
+    /// Pack old files: gzip or zstd
+    #[arg(long, help_heading = "Rotation", value_name = "HOW", hide_possible_values = true,
+          value_parser = values::compress())]
+    compress: Option<Compression>,
+
+    /// Hold a file's lock (flock) around each write
+    #[arg(long, help_heading = "Destinations")]
+    lock: bool,
+    /// A destination that takes no more: block or drop
+    #[arg(long, help_heading = "Destinations", value_name = "WHAT", default_value = "block",
+          hide_possible_values = true, value_parser = values::when_full())]
+    when_full: WhenFull,
+    /// Sync files to disk: never, rotate or DURATION
+    #[arg(long, help_heading = "Destinations", value_name = "WHEN", default_value = "never",
+          hide_possible_values = true, allow_hyphen_values = true, value_parser = values::sync())]
+    sync: WhenSync,
 
     /// The server's user: NAME or UID, with a group NAME:GROUP
     #[arg(long, help_heading = "Supervision", value_name = "USER", value_hint = ValueHint::Username,

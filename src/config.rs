@@ -1,5 +1,6 @@
 //! What the user asked for, checked. Made by `cli`, read by everything else.
 
+use crate::output::Settings;
 use crate::output::spec::OutputSpec;
 use crate::record;
 use crate::supervise::identity::Identity;
@@ -28,6 +29,8 @@ pub struct Config {
     pub unbuffered: bool,
     /// The destinations, in the order given. Without `-o`: stdout's records to stdout, all others to stderr.
     pub outputs: Vec<OutputSpec>,
+    /// What holds for every destination: rotation, exclusive access, a destination that is full.
+    pub files: Settings,
     /// `--max-memory`, in bytes, for all buffers together.
     pub max_memory: usize,
     /// `--stop-signal`: what TERM, INT and QUIT are forwarded as; `None`: as themselves.

@@ -184,6 +184,8 @@ pub enum Order {
     Tally,
     /// A client wants records.
     Listen(Listen),
+    /// Move the logs aside, and begin new ones.
+    Rotate,
     /// The server is gone: report when there is nothing left to read.
     Drain,
     /// Write out what is there; report by then.

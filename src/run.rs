@@ -186,6 +186,7 @@ fn data_plane(
     let (destinations, notices) = Destinations::open(
         &specs,
         &config.name,
+        config.files.clone(),
         Arc::clone(budget),
         poll.registry(),
         data::DESTINATIONS,
@@ -298,6 +299,7 @@ fn with_own_messages(config: &Config) -> Vec<OutputSpec> {
             time: TimeStyle::None,
             target: Target::Stderr,
             filter,
+            when_full: None,
         });
     }
     specs

@@ -5,6 +5,7 @@ use super::identity::identity;
 use super::{Args, values};
 use crate::config::{Config, Verbosity};
 use crate::output::Stream;
+use crate::output::settings::{Rotation, Settings};
 use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
 use crate::record;
 use crate::supervise::restart;
@@ -19,6 +20,7 @@ const MAX_RECORD: usize = 1 << 20;
 /// The settings of a run. COMMAND is there.
 pub(super) fn config(args: Args) -> Result<Config, Fault> {
     let outputs = outputs(&args)?;
+    let files = files(&args);
     let max_record = max_record(args.max_record, args.max_memory)?;
     let restart = restart(&args)?;
     let signals = signals(&args)?;
@@ -42,6 +44,7 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
         },
         unbuffered: args.unbuffered,
         outputs,
+        files,
         max_memory: args.max_memory,
         stop_signal: args.stop_signal,
         stop_timeout: args.stop_timeout,
@@ -64,6 +67,24 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
             (false, false) => Verbosity::Normal,
         },
     })
+}
+
+/// What holds for every destination. Half of what may wait there is the batches', whose buffers may be twice what they hold;
+/// the other half of the memory is the assemblers'.
+fn files(args: &Args) -> Settings {
+    Settings {
+        rotation: Rotation {
+            size: args.rotate_size.map(|size| size as u64),
+            every: args.rotate_every,
+            keep: args.keep,
+            keep_for: args.keep_for,
+            compress: args.compress,
+        },
+        lock: args.lock,
+        when_full: args.when_full,
+        sync: args.sync,
+        max_pending: args.max_memory / 4,
+    }
 }
 
 fn restart(args: &Args) -> Result<restart::Policy, Fault> {
@@ -147,6 +168,7 @@ fn own(format: Format, time: TimeStyle, target: Target, streams: &[Stream]) -> O
         time,
         target,
         filter,
+        when_full: None,
     }
 }
 

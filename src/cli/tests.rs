@@ -3,6 +3,7 @@
 use super::parse;
 use crate::config::{Action, Capture, Config, ControlSocket, Leftovers, Verbosity};
 use crate::output::Stream;
+use crate::output::rotate::period::Period;
 use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
 use crate::record::{self, Languages};
 use std::ffi::{OsStr, OsString};
@@ -111,6 +112,7 @@ fn without_output_each_stream_goes_where_it_went() {
             streams: streams.to_vec(),
             ..Filter::default()
         },
+        when_full: None,
     };
     let stderr = spec(Target::Stderr, &[Stream::Stderr, Stream::Unbraid]);
     assert_eq!(
@@ -339,6 +341,14 @@ fn every_setting_can_stand_in_the_environment_and_in_the_file() {
         ("line-timeout", "3s"),
         ("max-record", "2MiB"),
         ("max-memory", "32MiB"),
+        ("rotate-size", "1MiB"),
+        ("rotate-every", "1d"),
+        ("keep", "3"),
+        ("keep-for", "7d"),
+        ("compress", "gzip"),
+        ("lock", "true"),
+        ("when-full", "drop"),
+        ("sync", "rotate"),
         ("unbuffered", "true"),
         ("stop-signal", "QUIT"),
         ("stop-timeout", "4s"),
@@ -483,7 +493,7 @@ fn refusals_on_the_command_line() {
         (&["--", "", "x"], "COMMAND is empty"),
         (&["--foo", "x"], "unknown option '--foo'"),
         (&["-x", "y"], "unknown option '-x'"),
-        (&["--copies=4", "x"], "unknown option '--copies'"),
+        (&["--numprocs=4", "x"], "unknown option '--numprocs'"),
         (
             &["--stop-timout", "5s", "x"],
             "unknown option '--stop-timout'; did you mean '--stop-timeout'?",
@@ -765,4 +775,72 @@ fn a_file_that_cannot_be_read() {
         line,
         format!("unbraid: --config: cannot read {path}: not UTF-8 text")
     );
+}
+
+#[test]
+fn rotation_and_what_is_done_when_a_destination_is_full() {
+    use crate::output::settings::{Compression, Rotation, Settings, WhenFull, WhenSync};
+    assert_eq!(config(&["true"], &[]).files, Settings::default());
+    let text = "rotate-size = \"100MiB\"\nkeep = 14\nlock = true\nwhen-full = \"drop\"\n";
+    let env = [("UNBRAID_ROTATE_EVERY", "1d"), ("UNBRAID_SYNC", "30s")];
+    let args = [
+        "--keep-for=7d",
+        "--compress",
+        "zstd",
+        "--max-memory=8MiB",
+        "true",
+    ];
+    let files = with_file(text, &args, &env).files;
+    let rotation = Rotation {
+        size: Some(100 << 20),
+        every: Period::new(seconds(86_400)),
+        keep: Some(14),
+        keep_for: Some(seconds(7 * 86_400)),
+        compress: Some(Compression::Zstd),
+    };
+    let expected = Settings {
+        rotation,
+        lock: true,
+        when_full: WhenFull::Drop,
+        sync: WhenSync::Every(seconds(30)),
+        max_pending: 2 << 20,
+    };
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn rotation_that_cannot_be() {
+    for (args, said) in [
+        (
+            ["--rotate-size", "1kB"],
+            "--rotate-size '1kB': must be at least 4KiB",
+        ),
+        (
+            ["--rotate-every", "7h"],
+            "--rotate-every '7h': must be whole days, or go into a day without a rest, as 1d, 7d, 1h, 15m",
+        ),
+        (
+            ["--rotate-every", "0s"],
+            "--rotate-every '0s': must be above 0s",
+        ),
+        (["--keep", "0"], "--keep '0': must be at least 1"),
+        (["--keep", "-1"], "--keep '-1': must be a number of files"),
+        (["--keep", "all"], "--keep 'all': must be a number of files"),
+        (["--keep-for", "0s"], "--keep-for '0s': must be above 0s"),
+        (
+            ["--compress", "xz"],
+            "--compress 'xz': must be gzip or zstd",
+        ),
+        (
+            ["--when-full", "wait"],
+            "--when-full 'wait': must be block or drop",
+        ),
+        (
+            ["--sync", "5"],
+            "--sync '5': needs a unit: ms, s, m, h or d, as in 500ms or 1m30s, or never or rotate",
+        ),
+    ] {
+        let line = refusal(&[&args[..], &["true"]].concat(), &[]);
+        assert_eq!(line, format!("unbraid: {said}"));
+    }
 }

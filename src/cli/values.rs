@@ -4,6 +4,8 @@
 //! into one line.
 
 use crate::config::{Capture, ControlSocket, Leftovers};
+use crate::output::rotate::period::Period;
+use crate::output::settings::{Compression, WhenFull, WhenSync};
 use crate::output::spec::{Format, OutputSpec, SpecError, TimeStyle};
 use crate::record::{self, Languages};
 use crate::supervise::remote::place::MAX_PATH;
@@ -101,6 +103,53 @@ pub(super) fn format() -> impl TypedValueParser<Value = Format> {
             SpecError::NotYet(_) => "not available yet; raw, prefix and json are".to_owned(),
             _ => "must be raw, prefix or json".to_owned(),
         })
+    })
+}
+
+pub(super) fn compress() -> impl TypedValueParser<Value = Compression> {
+    worded(&["gzip", "zstd"], |text| {
+        let known = Compression::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text);
+        known.ok_or_else(|| "must be gzip or zstd".to_owned())
+    })
+}
+
+pub(super) fn when_full() -> impl TypedValueParser<Value = WhenFull> {
+    worded(&["block", "drop"], |text| {
+        WhenFull::named(text).ok_or_else(|| "must be block or drop".to_owned())
+    })
+}
+
+pub(super) fn sync() -> impl TypedValueParser<Value = WhenSync> {
+    worded(&["never", "rotate"], |text| match text {
+        "never" => Ok(WhenSync::Never),
+        "rotate" => Ok(WhenSync::Rotate),
+        _ => nonzero(text)
+            .map(WhenSync::Every)
+            .map_err(|reason| format!("{reason}, or never or rotate")),
+    })
+}
+
+/// One page at least: a file for every few records helps nobody.
+pub(super) fn rotate_size() -> impl TypedValueParser<Value = usize> {
+    text(|text| size(text, 4 << 10, TIB))
+}
+
+pub(super) fn period() -> impl TypedValueParser<Value = Period> {
+    text(|text| {
+        let length = nonzero(text)?;
+        Period::new(length).ok_or_else(|| {
+            "must be whole days, or go into a day without a rest, as 1d, 7d, 1h, 15m".to_owned()
+        })
+    })
+}
+
+pub(super) fn keep() -> impl TypedValueParser<Value = usize> {
+    text(|text| match text.parse::<u32>() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) if !text.starts_with('+') => Ok(number as usize),
+        _ => Err("must be a number of files".to_owned()),
     })
 }
 

@@ -312,6 +312,8 @@ impl Plane {
             }
             self.release(key, |assembler, sink| assembler.end(sink));
         }
+        self.parts.destinations.tell_dropped();
+        self.tell_notices();
         let c = self.counts;
         let dropped = self.parts.destinations.dropped().records;
         let text = format!(
@@ -336,6 +338,7 @@ impl Plane {
         if unwritten > 0 && Instant::now() < until {
             return Next::Go;
         }
+        self.parts.destinations.sync_all();
         let unread = self
             .pipes
             .iter()

@@ -42,6 +42,7 @@ impl Plane {
                     self.parts.reports.send(answer.into());
                 }
                 Order::Reopen => self.parts.destinations.reopen(Instant::now()),
+                Order::Rotate => self.parts.destinations.rotate(Instant::now()),
                 Order::Drain => self.quiet = Some(0),
                 Order::Finish(until) => self.finish = Some(until),
             }

@@ -38,10 +38,12 @@ fn start(log: &Path, max_memory: usize) -> Running {
         time: TimeStyle::Utc,
         target: Target::File(log.into()),
         filter: Filter::default(),
+        when_full: None,
     };
     let (destinations, notices) = Destinations::open(
         &[spec],
         "test",
+        crate::output::Settings::default(),
         Arc::clone(&budget),
         poll.registry(),
         DESTINATIONS,

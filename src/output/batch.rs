@@ -45,6 +45,20 @@ impl Batch {
         &self.bytes[self.head..]
     }
 
+    /// What is still to be written of the records that go into `room` bytes; the first of them in any case where
+    /// `one_at_least` says so, or where it is written in part.
+    pub(super) fn up_to(&self, room: u64, one_at_least: bool) -> &[u8] {
+        let fit = self
+            .ends
+            .partition_point(|&end| (end - self.head) as u64 <= room);
+        let forced = one_at_least || self.mid_record();
+        let records = fit.max(usize::from(forced && !self.ends.is_empty()));
+        let end = records
+            .checked_sub(1)
+            .map_or(self.head, |last| self.ends[last]);
+        &self.bytes[self.head..end]
+    }
+
     /// The last byte that was added, if the buffer still has it.
     pub(super) fn last(&self) -> Option<u8> {
         self.bytes.last().copied()
@@ -163,6 +177,27 @@ mod tests {
         assert_eq!(batch.unwritten(), b"\nbb\n");
         batch.advance(4);
         assert_eq!(batch.pending(), 0);
+    }
+
+    #[test]
+    fn whole_records_go_into_the_room_there_is() {
+        let mut batch = batch(&["aa\n", "bbbb\n", "c\n"]);
+        for (room, one, bytes) in [
+            (0, false, ""),
+            (2, false, ""),
+            (2, true, "aa\n"),
+            (3, false, "aa\n"),
+            (7, true, "aa\n"),
+            (8, false, "aa\nbbbb\n"),
+            (u64::MAX, false, "aa\nbbbb\nc\n"),
+        ] {
+            assert_eq!(batch.up_to(room, one), bytes.as_bytes(), "{room} {one}");
+        }
+        batch.advance(4);
+        // What is begun is finished.
+        assert_eq!(batch.up_to(0, false), b"bbb\n");
+        batch.advance(6);
+        assert_eq!(batch.up_to(9, true), b"");
     }
 
     #[test]

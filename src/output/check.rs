@@ -1,6 +1,7 @@
 //! `--check`: what each destination is and whether it could be written. Nothing is made, opened or changed.
 
-use super::open::{Cause, Fd, Seen, check_inherited};
+use super::open::{Cause, Fd, check_inherited};
+use super::seen::Seen;
 use super::spec::{OutputSpec, Target, shown};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};

@@ -5,16 +5,20 @@ pub mod budget;
 mod check;
 pub mod destinations;
 pub mod format;
+mod news;
 mod open;
-mod sink;
 pub mod rotate;
+mod seen;
 pub mod settings;
+mod sink;
 pub mod spec;
+mod syncing;
 pub mod template;
 pub mod time;
 
 pub use budget::FdBudget;
 pub use destinations::{Destinations, Dropped, Notice, OpenError, TokenRange};
+pub use settings::Settings;
 
 /// Which of a process's streams a record came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,22 +1,16 @@
 //! Opening destinations, and the ways to write to what is open.
 
 use super::budget::{FdBudget, Permit};
-use super::spec::shown;
+use super::seen::{Seen, open_seen};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, stat};
-use nix::sys::statfs::statfs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The file system of pipes without a name (linux/magic.h, `PIPEFS_MAGIC`).
-const PIPEFS: i64 = 0x5049_5045;
 
 /// The major number of `/dev/null`, `/dev/full` and their like, which never make a writer wait (devices.txt in Linux).
 const MEMORY_DEVICES: u64 = 1;
@@ -36,6 +30,9 @@ pub(super) enum Cause {
     InFolder { folder: String, errno: Errno },
     #[error("too few file descriptors")]
     NoDescriptor,
+    /// `--lock` was asked for.
+    #[error("{}", .0.desc())]
+    Lock(Errno),
     #[error("it is open for reading only")]
     ReadOnly,
     #[error("it changed while it was being opened")]
@@ -117,6 +114,12 @@ pub(super) struct Open {
     pub(super) id: FileId,
     /// A regular file that was not empty and whose last byte was no newline when it was opened.
     pub(super) inside_line: bool,
+    /// The size of a regular file, in bytes: as it was last looked at, and what was written since.
+    pub(super) size: u64,
+    /// When it was last written to before it was opened, in µs since 1970.
+    pub(super) modified: u64,
+    /// How many names it had when it was opened.
+    pub(super) links: u64,
     /// For a descriptor that we opened.
     pub(super) permit: Option<Permit>,
 }
@@ -144,7 +147,7 @@ impl Open {
         } else {
             Way::Nonblocking
         };
-        let inside_line = kind == Kind::Regular && ends_inside_line(&fd, stat.st_size);
+        let inside_line = kind == Kind::Regular && ends_inside_line(&fd);
         let id = FileId::of(stat);
         Ok(Self {
             fd: Fd::Ours(fd),
@@ -152,6 +155,10 @@ impl Open {
             way,
             id,
             inside_line,
+            size: size_of(stat),
+            modified: u64::try_from(stat.st_mtime * 1_000_000 + stat.st_mtime_nsec / 1000)
+                .unwrap_or(0),
+            links: stat.st_nlink,
             permit: None,
         })
     }
@@ -173,6 +180,9 @@ impl Open {
             way,
             id: FileId::of(&stat),
             inside_line: false,
+            size: size_of(&stat),
+            modified: 0,
+            links: 1,
             permit: None,
         };
         if let Way::Polled(_) = way {
@@ -214,7 +224,13 @@ impl Open {
     }
 
     /// One call that writes; never waits for a reader.
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        let written = self.write_once(bytes)?;
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn write_once(&self, bytes: &[u8]) -> Result<usize, Errno> {
         match self.way {
             Way::Plain | Way::Nonblocking => nix::unistd::write(&self.fd, bytes),
             Way::Nowait => crate::sys::write::write_nowait(self.fd.as_fd(), bytes),
@@ -236,12 +252,56 @@ impl Open {
         matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1))
     }
 
+    /// Whether the file still lies at `path`; its size is then what it is now.
+    pub(super) fn is_at(&mut self, path: &Path) -> bool {
+        let here = stat(path).ok().filter(|stat| FileId::of(stat) == self.id);
+        if let Some(stat) = &here {
+            self.size = size_of(stat);
+        }
+        here.is_some()
+    }
+
+    /// The last byte of the file; `None`: there is none, or it may not be read.
+    pub(super) fn last_byte(&self) -> Option<u8> {
+        last_byte(self.fd.as_fd())
+    }
+
+    /// Gives a file that was just made the rights and the owners of the one that it follows, as far as that is allowed.
+    pub(super) fn take_after(&self, before: &FileStat) {
+        let (uid, gid) = (before.st_uid.into(), before.st_gid.into());
+        // With other owners the same rights would be rights of others.
+        if nix::unistd::fchown(&self.fd, Some(uid), Some(gid)).is_ok() {
+            let mode = Mode::from_bits_truncate(before.st_mode);
+            let _ = nix::sys::stat::fchmod(&self.fd, mode);
+        }
+    }
+
+    /// What the file is now.
+    pub(super) fn stat(&self) -> Result<FileStat, Errno> {
+        fstat(&self.fd)
+    }
+
+    /// Another descriptor for the same description.
+    pub(super) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.fd.as_fd().try_clone_to_owned()
+    }
+
+    /// Takes the file's lock if nobody else has it (flock(2)); false: somebody has.
+    pub(super) fn try_lock(&self) -> io::Result<bool> {
+        crate::sys::file::try_lock(&self.fd)
+    }
+
+    /// Gives the lock back.
+    pub(super) fn unlock(&self) {
+        // It cannot fail for a lock that is held; one that is not held is none to give back.
+        let _ = crate::sys::file::unlock(&self.fd);
+    }
+
     /// Whether the file has lost its last name.
     pub(super) fn is_deleted(&self) -> bool {
         fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
-    /// For registration only.
     /// Bytes that lie in a FIFO of which this program holds both ends: nobody has read them yet, and they are gone when it
     /// ends without a reader.
     pub(super) fn undelivered(&self) -> usize {
@@ -255,104 +315,10 @@ impl Open {
         }
     }
 
+    /// For registration only.
     pub(super) fn raw(&self) -> RawFd {
         self.fd.as_fd().as_raw_fd()
     }
-}
-
-/// What lies at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
-    Nothing,
-    Regular,
-    /// A FIFO with a name.
-    Fifo,
-    /// A pipe without a name, reached through `/proc/PID/fd` or `/dev/stdout`.
-    NamelessPipe,
-    CharDevice,
-}
-
-impl Seen {
-    /// Looks without opening anything. What can never be written to is an error.
-    pub(super) fn at(path: &Path) -> Result<Self, Cause> {
-        let stat = match stat(path) {
-            Ok(stat) => stat,
-            Err(Errno::ENOENT) => return Ok(Self::Nothing),
-            Err(errno) => return Err(errno.into()),
-        };
-        match file_type(&stat) {
-            SFlag::S_IFREG => Ok(Self::Regular),
-            SFlag::S_IFIFO => {
-                let system = statfs(path)?.filesystem_type().0;
-                Ok(if system == PIPEFS {
-                    Self::NamelessPipe
-                } else {
-                    Self::Fifo
-                })
-            }
-            SFlag::S_IFCHR => Ok(Self::CharDevice),
-            SFlag::S_IFDIR => Err(Errno::EISDIR.into()),
-            SFlag::S_IFSOCK => Err(Cause::Socket),
-            SFlag::S_IFBLK => Err(Cause::BlockDevice),
-            _ => Err(Errno::EINVAL.into()),
-        }
-    }
-
-    /// Whether what was opened is what was seen; otherwise the flags of the opening are wrong for it.
-    fn fits(self, stat: &FileStat) -> bool {
-        let wanted = match self {
-            Self::Nothing | Self::Regular => SFlag::S_IFREG,
-            Self::Fifo | Self::NamelessPipe => SFlag::S_IFIFO,
-            Self::CharDevice => SFlag::S_IFCHR,
-        };
-        file_type(stat) == wanted
-    }
-}
-
-fn open_seen(path: &Path, seen: Seen) -> Result<OwnedFd, Cause> {
-    let common = OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-    let open =
-        |flags: OFlag| nix::fcntl::open(path, common | flags, Mode::from_bits_truncate(0o640));
-    let fd = match seen {
-        Seen::Nothing | Seen::Regular => {
-            if seen == Seen::Nothing {
-                make_folder(path)?;
-            }
-            // Read access shows whether the file ends inside a line; an append-only log may withhold it.
-            let flags = OFlag::O_APPEND | OFlag::O_CREAT;
-            match open(OFlag::O_RDWR | flags) {
-                Err(Errno::EACCES) => open(OFlag::O_WRONLY | OFlag::O_NONBLOCK | flags),
-                other => other,
-            }
-        }
-        // With both ends ours it opens without a reader, the bytes wait for one, and one that goes breaks nothing
-        // (fifo(7)). Without the right to read that has to be done without.
-        Seen::Fifo => match open(OFlag::O_RDWR | OFlag::O_NONBLOCK) {
-            Err(Errno::EACCES) => open(OFlag::O_WRONLY | OFlag::O_NONBLOCK),
-            other => other,
-        },
-        // Somebody else's pipe: its reader's end must be seen.
-        Seen::NamelessPipe | Seen::CharDevice => open(OFlag::O_WRONLY | OFlag::O_NONBLOCK),
-    };
-    fd.map_err(Cause::from)
-}
-
-/// Makes the folder of `path` where it is missing.
-fn make_folder(path: &Path) -> Result<(), Cause> {
-    let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    else {
-        return Ok(());
-    };
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o750)
-        .create(folder);
-    made.map_err(|error| Cause::Folder {
-        folder: shown(folder.as_os_str().as_bytes()),
-        errno: Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
-    })
 }
 
 /// Whether an inherited descriptor can be written to at all, and what it is.
@@ -390,7 +356,28 @@ fn is_memory_device(stat: &FileStat) -> bool {
 }
 
 /// Whether the file's last byte is no newline; where it cannot be read: no.
-fn ends_inside_line(fd: &OwnedFd, size: i64) -> bool {
+fn ends_inside_line(fd: &OwnedFd) -> bool {
+    last_byte(fd.as_fd()).is_some_and(|last| last != b'\n')
+}
+
+fn last_byte(fd: BorrowedFd<'_>) -> Option<u8> {
+    let last = last_byte_now(fd)?;
+    if last == b'\n' {
+        return Some(last);
+    }
+    // Another program may be writing: the size grows while it does. A change of no owner waits for it, since both need the
+    // inode's lock (Linux, fs/open.c, chown_common), and alters nothing but the time of change.
+    let _ = nix::unistd::fchown(fd, None, None);
+    last_byte_now(fd)
+}
+
+fn last_byte_now(fd: BorrowedFd<'_>) -> Option<u8> {
+    let size = fstat(fd).ok()?.st_size;
     let mut last = [0];
-    size > 0 && nix::sys::uio::pread(fd, &mut last, size - 1) == Ok(1) && last != *b"\n"
+    let read = size > 0 && nix::sys::uio::pread(fd, &mut last, size - 1) == Ok(1);
+    read.then_some(last[0])
+}
+
+fn size_of(stat: &FileStat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
 }

@@ -2,7 +2,9 @@
 
 use super::batch::Batch;
 use super::budget::FdBudget;
-use super::open::{FileId, Kind, Open, Way, id_at};
+use super::destinations::{Dropping, Locking, Moving, Syncing};
+use super::open::{FileId, Kind, Open, Way};
+use super::settings::WhenFull;
 use super::spec::Format;
 use crate::output::Origin;
 use crate::record::Record;
@@ -71,6 +73,8 @@ pub(super) enum Outcome {
     Failed(Errno),
     /// The rest can never be written.
     Gone,
+    /// The rest goes into the next file: this one has its size.
+    Over,
 }
 
 /// Whether a sink may write.
@@ -134,6 +138,13 @@ pub(super) struct Sink {
     pub(super) queued: bool,
     /// What of it is in the totals: bytes pending, bytes held, whether it is congested.
     pub(super) counted: (usize, usize, bool),
+    /// Its files: where the keeper of old ones knows them; `None`: not a path.
+    pub(super) place: Option<usize>,
+    pub(super) when_full: WhenFull,
+    pub(super) moving: Moving,
+    pub(super) locking: Locking,
+    pub(super) dropping: Dropping,
+    pub(super) syncing: Syncing,
     /// The source of the last record, if that did not end with a newline.
     tail: Option<u64>,
     /// The last byte written to what is open; a file must not be left inside a line.
@@ -161,6 +172,12 @@ impl Sink {
             active: false,
             queued: false,
             counted: (0, 0, false),
+            place: None,
+            when_full: WhenFull::default(),
+            moving: Moving::default(),
+            locking: Locking::default(),
+            dropping: Dropping::default(),
+            syncing: Syncing::default(),
             tail: None,
             last_written: b'\n',
         }
@@ -201,14 +218,14 @@ impl Sink {
     /// (logrotate's `create`), or a signal asked for it. No record is cut in two and no line left open by it, but in a
     /// file that has lost its last name: there the record in hand is written anew.
     pub(super) fn must_open(&mut self) -> bool {
-        let (Some(open), Some(path)) = (&self.open, &self.path) else {
+        let whole = self.is_whole();
+        let (Some(open), Some(path)) = (&mut self.open, &self.path) else {
             return self.open.is_none();
         };
-        let moved = open.kind == Kind::Regular && id_at(path) != Some(open.id);
+        let moved = open.kind == Kind::Regular && !open.is_at(path);
         if !moved && !self.want_reopen {
             return false;
         }
-        let whole = !self.batch.mid_record() && self.last_written == b'\n';
         if !whole && moved && open.is_deleted() {
             self.batch.rewind();
             return true;
@@ -216,16 +233,45 @@ impl Sink {
         whole
     }
 
-    /// Takes what has been opened for its path. True: the file ended inside a line that was not ours.
-    pub(super) fn opened(&mut self, open: Open) -> bool {
+    /// Whether what is written ends with a record and a line, so that the file may end here.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.batch.mid_record() && self.last_written == b'\n'
+    }
+
+    /// Whether there is anything to do but to wait.
+    pub(super) fn has_work(&self) -> bool {
+        self.batch.pending() > 0 || self.want_reopen || self.moving.wanted
+    }
+
+    /// The line that is open will not go on here, although parts of its record may still come.
+    pub(super) fn break_line(&mut self) {
+        // No source has this number: they are counted from 0.
+        self.tail = self.tail.map(|_| u64::MAX);
+    }
+
+    /// Somebody else has written to the file, and this is its last byte now. True: inside a line.
+    pub(super) fn follow(&mut self, last: u8) -> bool {
+        self.last_written = last;
+        let inside = last != b'\n';
+        if inside {
+            self.batch.put_newline_first();
+        }
+        inside
+    }
+
+    /// Takes what has been opened for its path. True: the file ended inside a line that was not ours. With `lock` that is
+    /// known only when the lock is held: the line may be another program's that goes on.
+    pub(super) fn opened(&mut self, open: Open, lock: bool) -> bool {
         let same = self.last_id == Some(open.id);
         self.last_id = Some(open.id);
         self.want_reopen = false;
         self.reopen_failing = false;
-        let foreign_line = open.inside_line && !same;
+        let foreign_line = open.inside_line && !same && !lock;
         if !same {
-            self.last_written = b'\n';
+            // A file that ends inside a line is not to be left before that has its newline.
+            self.last_written = if foreign_line { 0 } else { b'\n' };
         }
+        self.locking.opened(same);
         self.open = Some(open);
         if foreign_line {
             self.batch.put_newline_first();
@@ -233,20 +279,30 @@ impl Sink {
         foreign_line
     }
 
-    /// Writes the batch, as far as it goes.
-    pub(super) fn pump(&mut self, budget: &Arc<FdBudget>) -> Outcome {
+    /// Writes the batch, as far as it goes. With a limit: whole records, until a further one would make the file larger
+    /// than so many bytes.
+    pub(super) fn pump(&mut self, budget: &Arc<FdBudget>, limit: Option<u64>) -> Outcome {
         loop {
+            let whole = self.is_whole();
             let Some(open) = &mut self.open else {
                 return Outcome::Failed(Errno::EBADF);
             };
-            let bytes = self.batch.unwritten();
+            let bytes = match limit {
+                None => self.batch.unwritten(),
+                Some(limit) => {
+                    let room = limit.saturating_sub(open.size);
+                    self.batch.up_to(room, open.size == 0 || !whole)
+                }
+            };
             if bytes.is_empty() {
-                return Outcome::Done;
+                let all = self.batch.pending() == 0;
+                return if all { Outcome::Done } else { Outcome::Over };
             }
             match judge(open.kind, open.way, open.write(bytes)) {
                 Step::Took(written) => {
                     self.last_written = bytes[written - 1];
                     self.batch.advance(written);
+                    self.syncing.dirty = true;
                 }
                 Step::Again => {}
                 Step::Full => return Outcome::Full,
@@ -392,7 +448,7 @@ mod tests {
     /// A sink on a file, of whose batch of two records so many bytes are written.
     fn half_written(path: &std::path::Path, written: usize) -> Sink {
         let mut sink = Sink::new("x".into(), Some(path.to_owned()), Owner::Fixed);
-        sink.opened(Open::path(path).unwrap());
+        sink.opened(Open::path(path).unwrap(), false);
         for record in ["aa\nbb\n", "cc\n"] {
             sink.batch
                 .add(|out| out.extend_from_slice(record.as_bytes()));
@@ -415,7 +471,7 @@ mod tests {
         let mut sink = half_written(&path, 3);
         std::fs::rename(&path, &moved).unwrap();
         assert!(!sink.must_open());
-        assert_eq!(sink.pump(&budget), Outcome::Done);
+        assert_eq!(sink.pump(&budget, None), Outcome::Done);
         assert_eq!(std::fs::read(&moved).unwrap(), b"aa\nbb\ncc\n");
         assert!(sink.must_open());
     }
@@ -442,7 +498,7 @@ mod tests {
         let mut sink = half_written(&path, 7);
         sink.want_reopen = true;
         assert!(!sink.must_open());
-        sink.pump(&Arc::new(FdBudget::new(1)));
+        sink.pump(&Arc::new(FdBudget::new(1)), None);
         assert!(sink.must_open());
     }
 }

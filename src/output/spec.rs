@@ -1,5 +1,6 @@
 //! What `-o [FORMAT:]DEST[,FILTER…]` means. Pure.
 
+use super::settings::WhenFull;
 use super::template;
 use super::{Origin, Stream};
 use crate::record::{Kind, Record};
@@ -20,6 +21,8 @@ pub struct OutputSpec {
     pub target: Target,
     /// Which records go there.
     pub filter: Filter,
+    /// `when-full=`, where this destination has its own.
+    pub when_full: Option<WhenFull>,
 }
 
 /// `--format`.
@@ -130,7 +133,7 @@ pub enum SpecError {
         field: String,
     },
     /// `,word=…` at the end, where `word` is no filter.
-    #[error("unknown filter {0:?}: there are stream=, kind= and slot=")]
+    #[error("unknown filter {0:?}: there are stream=, kind=, slot= and when-full=")]
     UnknownFilter(String),
     /// A filter's value that means nothing.
     #[error("{key}={value:?}: {wanted}")]
@@ -145,6 +148,9 @@ pub enum SpecError {
     /// Two `kind=`, which no record could satisfy or of which one says nothing.
     #[error("kind= is given twice")]
     KindTwice,
+    /// Two `when-full=`.
+    #[error("when-full= is given twice")]
+    WhenFullTwice,
 }
 
 /// The formats, for error messages.
@@ -184,7 +190,7 @@ impl OutputSpec {
     /// Parses `[FORMAT:]DEST[,FILTER…]`; `default_format` and `time` are `--format` and `--time`.
     ///
     /// A word before the first colon is a format when it consists of `a-z`, `0-9` and `-` only. The text after a comma is
-    /// a filter when it begins with a word of `a-z` and `=` and nothing but filters follows; any other comma belongs to
+    /// a filter when it begins with a word of `a-z` and `-` and `=` and nothing but filters follows; any other comma belongs to
     /// the path.
     pub fn parse(
         text: &OsStr,
@@ -193,7 +199,7 @@ impl OutputSpec {
     ) -> Result<OutputSpec, SpecError> {
         let bytes = text.as_bytes();
         let (format, rest) = split_format(bytes)?;
-        let (dest, filter) = split_filters(rest)?;
+        let (dest, filter, when_full) = split_filters(rest)?;
         if dest.is_empty() {
             return Err(SpecError::Empty(lossy(bytes)));
         }
@@ -203,6 +209,7 @@ impl OutputSpec {
             time,
             target,
             filter,
+            when_full,
         })
     }
 }
@@ -225,7 +232,7 @@ fn split_format(text: &[u8]) -> Result<(Option<Format>, &[u8]), SpecError> {
 }
 
 /// Takes `,key=value` off the end, as often as there is one.
-fn split_filters(text: &[u8]) -> Result<(&[u8], Filter), SpecError> {
+fn split_filters(text: &[u8]) -> Result<(&[u8], Filter, Option<WhenFull>), SpecError> {
     let mut dest = text;
     let mut found = Vec::new();
     while let Some(comma) = memchr::memrchr(b',', dest) {
@@ -235,18 +242,31 @@ fn split_filters(text: &[u8]) -> Result<(&[u8], Filter), SpecError> {
         found.push((lossy(key), lossy(value)));
         dest = &dest[..comma];
     }
-    let mut filter = Filter::default();
+    let (mut filter, mut when_full) = (Filter::default(), None);
     for (key, value) in found.iter().rev() {
-        filter.add(key, value)?;
+        match key.as_str() {
+            "when-full" if when_full.is_some() => return Err(SpecError::WhenFullTwice),
+            "when-full" => when_full = Some(parse_when_full(value)?),
+            _ => filter.add(key, value)?,
+        }
     }
-    Ok((dest, filter))
+    Ok((dest, filter, when_full))
 }
 
-/// `key=value`, where the key is a word of `a-z`.
+fn parse_when_full(value: &str) -> Result<WhenFull, SpecError> {
+    WhenFull::named(value).ok_or_else(|| SpecError::FilterValue {
+        key: "when-full",
+        value: value.to_owned(),
+        wanted: "there are block and drop",
+    })
+}
+
+/// `key=value`, where the key is a word of `a-z` and `-`.
 fn as_filter(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = memchr::memchr(b'=', text)?;
     let key = &text[..equals];
-    let word = !key.is_empty() && key.iter().all(u8::is_ascii_lowercase);
+    let letter = |b: &u8| b.is_ascii_lowercase() || *b == b'-';
+    let word = !key.is_empty() && key.iter().all(letter);
     word.then_some((key, &text[equals + 1..]))
 }
 
@@ -402,6 +422,12 @@ mod tests {
         assert_eq!(spec.filter.traceback, Some(true));
         assert_eq!(spec.filter.slots, [3, 0]);
         assert_eq!(parse("-,kind=line").unwrap().filter.traceback, Some(false));
+        assert_eq!(spec.when_full, None);
+        let spec = parse("a,when-full=drop,slot=1").unwrap();
+        assert_eq!(
+            (spec.when_full, spec.filter.slots),
+            (Some(WhenFull::Drop), vec![1])
+        );
     }
 
     #[test]
@@ -433,7 +459,7 @@ mod tests {
             ),
             (
                 "a,strem=stderr",
-                r#"unknown filter "strem=": there are stream=, kind= and slot="#,
+                r#"unknown filter "strem=": there are stream=, kind=, slot= and when-full="#,
             ),
             (
                 "a,stream=err",
@@ -441,6 +467,14 @@ mod tests {
             ),
             ("a,kind=", r#"kind="": there are traceback and line"#),
             ("a,kind=line,kind=line", "kind= is given twice"),
+            (
+                "a,when-full=wait",
+                r#"when-full="wait": there are block and drop"#,
+            ),
+            (
+                "a,when-full=drop,when-full=drop",
+                "when-full= is given twice",
+            ),
             ("a,slot=+1", r#"slot="+1": a slot is a number from 0"#),
             ("a,slot=-1", r#"slot="-1": a slot is a number from 0"#),
             ("a,slot=", r#"slot="": a slot is a number from 0"#),

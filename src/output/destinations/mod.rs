@@ -3,26 +3,38 @@
 //! Used by one thread, which must never wait for a reader: a regular file is written directly, everything else without
 //! blocking. What cannot be written stays in its batch; [`Destinations::congested`] then asks for reading to pause.
 
+mod dropping;
+mod locking;
+mod making;
 mod opening;
 mod own;
+mod rotating;
+mod syncing;
 mod writing;
 
-use self::own::{Inherited, OwnSinks};
+pub(super) use self::dropping::Dropping;
+pub(super) use self::locking::Locking;
+pub(super) use self::rotating::Moving;
+pub(super) use self::syncing::Syncing;
+
+use self::rotating::Turns;
 use super::Origin;
 use super::budget::FdBudget;
 use super::format::encode;
-use super::open::{Cause, Fd, Kind, Open, id_at};
+use super::news::News;
+use super::open::Open;
+use super::rotate::keeper::{Keeper, Place};
+use super::settings::{Settings, WhenFull};
 use super::sink::{Owner, Sink, State};
-use super::spec::{Filter, Format, OutputSpec, Target, Template, shown};
-use super::template::file_name;
+use super::spec::{Filter, Format, OutputSpec, Template};
+use super::syncing::Syncer;
 use super::time::TimeCache;
 use crate::record::Record;
+use jiff::tz::TimeZone;
 use mio::{Registry, Token};
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,13 +72,20 @@ pub struct TokenRange {
     pub count: usize,
 }
 
-/// What was dropped because a destination's reader is gone.
+/// What was dropped: because a destination's reader is gone, or because it was full and that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dropped {
     /// Bytes: of the records themselves, or as formatted for those that waited in the batch.
     pub bytes: u64,
     /// Records, or parts of records.
     pub records: u64,
+}
+
+impl Dropped {
+    fn add(&mut self, records: u64, bytes: u64) {
+        self.records += records;
+        self.bytes += bytes;
+    }
 }
 
 /// One `-o`: which records, how, where.
@@ -76,12 +95,17 @@ struct Route {
     time: TimeCache,
     filter: Filter,
     to: To,
+    when_full: WhenFull,
 }
 
 #[derive(Debug)]
 enum To {
     Sink(usize),
-    Template(Template),
+    Template {
+        template: Template,
+        /// Where the keeper of old files knows them.
+        place: usize,
+    },
 }
 
 /// All destinations.
@@ -114,83 +138,25 @@ pub struct Destinations {
     trim_at: Option<Instant>,
     /// For the path of a template, so that no record allocates.
     path: Vec<u8>,
+    settings: Settings,
+    /// Where the days of `--rotate-every` begin.
+    zone: TimeZone,
+    /// The wall clock, in µs since 1970.
+    wall: fn() -> u64,
+    turns: Turns,
+    /// The files whose old ones are kept; given to the keeper when all are known.
+    places: Vec<Place>,
+    /// `None`: nothing is to be done to old files.
+    keeper: Option<Keeper>,
+    /// Whether the keeper has looked at what an earlier run left.
+    kept: bool,
+    syncer: Option<Syncer>,
+    sync_at: Option<Instant>,
+    /// What the threads beside this one have to tell.
+    news: Option<News>,
 }
 
 impl Destinations {
-    /// Opens every destination but those of templates, which are opened at their first record.
-    ///
-    /// `name` is `--name`. `budget` has to hold a permit for each path; one descriptor more may be open during a call.
-    /// What cannot hang is not registered. The notices are for the user, such as that a file ended inside a line.
-    pub fn open(
-        specs: &[OutputSpec],
-        name: &str,
-        budget: Arc<FdBudget>,
-        registry: &Registry,
-        tokens: TokenRange,
-    ) -> Result<(Self, Vec<Notice>), OpenError> {
-        let inherited = Inherited {
-            stdout: Fd::Stdout(std::io::stdout()),
-            stderr: Fd::Stderr(std::io::stderr()),
-        };
-        Self::open_with(specs, name, budget, registry, tokens, inherited)
-    }
-
-    fn open_with(
-        specs: &[OutputSpec],
-        name: &str,
-        budget: Arc<FdBudget>,
-        registry: &Registry,
-        tokens: TokenRange,
-        inherited: Inherited,
-    ) -> Result<(Self, Vec<Notice>), OpenError> {
-        let registry = registry.try_clone().map_err(|error| OpenError {
-            operation: "use",
-            object: "the event loop".to_owned(),
-            cause: error.to_string(),
-        })?;
-        let mut all = Self {
-            routes: Vec::new(),
-            sinks: Slab::new(),
-            by_path: HashMap::new(),
-            owned: BTreeSet::new(),
-            by_use: BTreeMap::new(),
-            uses: 0,
-            work: BTreeSet::new(),
-            name: name.to_owned(),
-            file_name: file_name(name),
-            budget,
-            registry,
-            tokens,
-            notices: Vec::new(),
-            notices_left_out: 0,
-            pending: 0,
-            held: 0,
-            congested: 0,
-            dropped: Dropped::default(),
-            trim_at: None,
-            path: Vec::new(),
-        };
-        let mut own = OwnSinks::new(inherited);
-        for spec in specs {
-            let to = all
-                .target(&spec.target, &mut own)
-                .map_err(|cause| OpenError {
-                    operation: "open",
-                    object: spec.target.to_string(),
-                    cause: cause.to_string(),
-                })?;
-            let (format, time) = (spec.format, TimeCache::new(spec.time));
-            all.routes.push(Route {
-                format,
-                time,
-                filter: spec.filter.clone(),
-                to,
-            });
-        }
-        let notices = std::mem::take(&mut all.notices);
-        Ok((all, notices))
-    }
-
     /// For `--check`: what each destination is, or why it could not be written. Makes and changes nothing.
     pub fn check(specs: &[OutputSpec]) -> Vec<(String, Result<String, String>)> {
         super::check::check(specs)
@@ -205,8 +171,11 @@ impl Destinations {
             let id = self.sink_for(route, origin);
             let sink = &mut self.sinks[id];
             if sink.state == State::Gone {
-                self.dropped.bytes += record.bytes.len() as u64;
-                self.dropped.records += 1;
+                self.dropped.add(1, record.bytes.len() as u64);
+                continue;
+            }
+            if sink.drops(self.pending, self.settings.max_pending / 2) {
+                self.drop_record(id, origin, record);
                 continue;
             }
             let Route { format, time, .. } = &mut self.routes[route];
@@ -225,11 +194,17 @@ impl Destinations {
     /// Writes what can be written, one call for each batch, and does what is due: retries, files to close, memory to
     /// give back. To be called at the end of every round of the loop, also after [`Self::deadline`] has passed.
     pub fn flush(&mut self, now: Instant) {
+        self.turn(now);
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| !self.kept) {
+            self.kept = true;
+            keeper.tidy_all();
+        }
         let work: Vec<usize> = self.work.iter().copied().collect();
         for id in work {
             self.write_out(id, Some(now));
             self.settle(id);
         }
+        self.sync_at_need(now);
         self.trim(now);
     }
 
@@ -242,7 +217,11 @@ impl Destinations {
         else {
             return false;
         };
-        if let Some(sink) = self.sinks.get_mut(id) {
+        if token == self.bell()
+            && let Some(news) = &mut self.news
+        {
+            news.heard();
+        } else if let Some(sink) = self.sinks.get_mut(id) {
             let waits = matches!(sink.state, State::AwaitEvent | State::AwaitTime(_));
             if sink.registered.is_some() && waits {
                 sink.state = State::Ready;
@@ -262,7 +241,8 @@ impl Destinations {
                 State::AwaitTime(at) => at,
                 _ => None,
             });
-        retries.chain(self.trim_at).min()
+        let others = [self.trim_at, self.sync_at, self.next_turn()];
+        retries.chain(others.into_iter().flatten()).min()
     }
 
     /// Whether a destination has more than 1 MiB pending, so that reading must pause.
@@ -327,13 +307,7 @@ impl Destinations {
     /// Opens every path again, as logrotate's `create` wants it after SIGUSR1. A file that is inside a record goes on
     /// until that is complete. Where it fails, the file that was open is written further, and a notice says so.
     pub fn reopen(&mut self, now: Instant) {
-        let paths: Vec<usize> = self
-            .sinks
-            .iter()
-            .filter(|(_, sink)| sink.path.is_some())
-            .map(|(id, _)| id)
-            .collect();
-        for id in paths {
+        for id in self.logs() {
             let sink = &mut self.sinks[id];
             if sink.state == State::Gone {
                 continue;
@@ -371,6 +345,10 @@ impl Destinations {
     /// What is to be told since the last call. The caller writes it as records of unbraid's own and to stderr; a notice
     /// is given once for each change, so it cannot feed itself.
     pub fn notices(&mut self) -> impl Iterator<Item = Notice> {
+        let news: Vec<Notice> = self.news.iter().flat_map(News::take).collect();
+        for Notice { error, text } in news {
+            self.tell(error, text);
+        }
         let left_out = std::mem::take(&mut self.notices_left_out);
         let more = (left_out > 0).then(|| Notice {
             error: true,
@@ -381,55 +359,11 @@ impl Destinations {
 }
 
 impl Destinations {
-    fn target(&mut self, target: &Target, own: &mut OwnSinks) -> Result<To, Cause> {
-        match target {
-            Target::Template(template) => Ok(To::Template(template.clone())),
-            Target::Stdout => own.stdout(self).map(To::Sink),
-            Target::Stderr => own.stderr(self).map(To::Sink),
-            Target::File(path) => self.fixed_path(path, own).map(To::Sink),
-        }
-    }
-
-    /// The sink of a path without fields, opened. Another name of what is open already is no second sink: what two
-    /// write to one pipe would mix.
-    fn fixed_path(&mut self, path: &Path, own: &mut OwnSinks) -> Result<usize, Cause> {
-        let key = path.as_os_str().as_bytes();
-        if let Some(&id) = self.by_path.get(key) {
-            return Ok(id);
-        }
-        if let Some(found) = id_at(path) {
-            if let Some(id) = own.not_regular(found, self) {
-                return id;
-            }
-            let same = self.sinks.iter().find(|(_, sink)| {
-                let same = |open: &Open| open.id == found && open.kind != Kind::Regular;
-                sink.open.as_ref().is_some_and(same)
-            });
-            if let Some((id, _)) = same {
-                return Ok(id);
-            }
-        }
-        let id = self.new_sink(key.to_vec(), Owner::Fixed);
-        self.open_path(id)?;
-        Ok(id)
-    }
-
-    fn new_sink(&mut self, path: Vec<u8>, owner: Owner) -> usize {
-        let label = shown(&path);
-        let file = PathBuf::from(OsString::from_vec(path.clone()));
-        let id = self.sinks.insert(Sink::new(label, Some(file), owner));
-        self.by_path.insert(path, id);
-        if matches!(owner, Owner::Pid(_) | Owner::Slot(_)) {
-            self.owned.insert((owner, id));
-        }
-        id
-    }
-
     /// The sink for a record of `origin` on this route.
     fn sink_for(&mut self, route: usize, origin: &Origin) -> usize {
-        let template = match &self.routes[route].to {
+        let (template, place) = match &self.routes[route].to {
             To::Sink(id) => return *id,
-            To::Template(template) => template,
+            To::Template { template, place } => (template, *place),
         };
         self.path.clear();
         template.expand(&self.file_name, origin, &mut self.path);
@@ -439,7 +373,10 @@ impl Destinations {
                 () if template.has_slot() => Owner::Slot(origin.slot),
                 () => Owner::Common,
             };
-            return self.new_sink(self.path.clone(), owner);
+            let when_full = self.routes[route].when_full;
+            let id = self.new_sink(self.path.clone(), owner, place);
+            self.sinks[id].when_full = when_full;
+            return id;
         };
         // A slot that was taken again before the last one's batch was out.
         self.sinks[id].closing = false;
@@ -449,6 +386,7 @@ impl Destinations {
     /// Drops a sink; its descriptor is closed and its permit given back.
     fn remove(&mut self, id: usize) {
         self.unregister(id);
+        self.sync_file(id);
         let sink = self.sinks.remove(id);
         if let Some(path) = &sink.path {
             self.by_path.remove(path.as_os_str().as_bytes());
@@ -460,6 +398,8 @@ impl Destinations {
         self.pending -= pending;
         self.held -= held;
         self.congested -= usize::from(congested);
+        // The file of a process is an old one now.
+        self.tidy(sink.place);
     }
 }
 

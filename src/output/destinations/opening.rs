@@ -41,17 +41,21 @@ impl Destinations {
         open.permit = Some(permit);
         self.unregister(id);
         let sink = &mut self.sinks[id];
-        if sink.opened(open) {
-            let text = format!(
-                "{} ended inside a line; closed it with a newline",
-                sink.label
-            );
-            self.tell(false, text);
-            self.queue(id);
+        if sink.opened(open, self.settings.lock) {
+            self.tell_closed(id);
         }
+        self.found(id);
         self.touch(id);
         self.register(id);
         Ok(())
+    }
+
+    /// A line that a program left open is closed by the next write.
+    pub(super) fn tell_closed(&mut self, id: usize) {
+        let label = &self.sinks[id].label;
+        let text = format!("{label} ended inside a line; closed it with a newline");
+        self.tell(false, text);
+        self.queue(id);
     }
 
     /// A permit for one descriptor; the file that was not used for longest gives its own for it.
@@ -105,7 +109,7 @@ impl Destinations {
             return;
         }
         self.unregister(id);
-        if let Some(fd) = fd.filter(|_| id < self.tokens.count) {
+        if let Some(fd) = fd.filter(|_| id + 1 < self.tokens.count) {
             let token = Token(self.tokens.first + id);
             let done = self
                 .registry

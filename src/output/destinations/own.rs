@@ -5,11 +5,13 @@ use crate::output::open::{Cause, Fd, FileId, Open, check_inherited, file_type};
 use crate::output::sink::{Owner, Sink};
 use nix::sys::stat::{FileStat, SFlag};
 
-/// The descriptors that `stdout` and `stderr` mean; tests give others.
+/// What the process was given: the descriptors that `stdout` and `stderr` mean, and the wall clock, in µs since 1970; tests
+/// give others.
 #[derive(Debug)]
 pub(super) struct Inherited {
     pub(super) stdout: Fd,
     pub(super) stderr: Fd,
+    pub(super) wall: fn() -> u64,
 }
 
 /// stdout and stderr, opened when they are first wanted. Where both are one file or pipe, they have one sink.

@@ -1,12 +1,11 @@
 //! Batches go out; failures are told, waited for and overcome; totals and memory are kept.
 
+use super::dropping::BOUND;
 use super::{Destinations, Notice};
 use crate::output::open::Cause;
+use crate::output::settings::WhenFull;
 use crate::output::sink::{Outcome, State};
 use std::time::{Duration, Instant};
-
-/// A destination with more than this pending is congested, in bytes.
-const BOUND: usize = 1 << 20;
 
 /// How long a destination must be idle before its buffer is given back.
 const IDLE: Duration = Duration::from_secs(1);
@@ -26,24 +25,65 @@ impl Destinations {
         if let (State::AwaitTime(None), Some(_)) = (sink.state, now) {
             sink.wait_for_time(now);
         }
-        if !sink.may_write(now) || !(sink.batch.pending() > 0 || sink.want_reopen) {
+        if !sink.may_write(now) || !sink.has_work() {
             return;
         }
-        if sink.must_open()
-            && let Err(cause) = self.open_path(id)
-            && !self.goes_on_without(id, &cause, now)
-        {
-            return;
+        while self.write_to_file(id, now) {}
+    }
+
+    /// Writes to the file that is open, or the one that is opened now, as long as it is not over. True: it is, and there is
+    /// more to be done.
+    fn write_to_file(&mut self, id: usize, now: Option<Instant>) -> bool {
+        if !self.open_at_need(id, now) {
+            return false;
         }
+        self.look_at_file(id);
+        if self.rotate_at_need(id, now) {
+            return true;
+        }
+        let limit = self.limit(id, now);
         let sink = &mut self.sinks[id];
         sink.waiting = sink.waiting.max(sink.batch.pending());
-        let outcome = sink.pump(&self.budget);
+        let outcome = sink.pump(&self.budget, limit);
         self.register(id);
+        self.unlock(id);
         match outcome {
-            Outcome::Done => self.done(id),
+            Outcome::Done => {
+                self.done(id);
+                return now.is_some() && self.can_go_on(id, now);
+            }
             Outcome::Full => self.sinks[id].wait_for_room(now),
             Outcome::Failed(errno) => self.failed(id, "write to", errno.desc(), now),
             Outcome::Gone => self.gone(id),
+            Outcome::Over => return true,
+        }
+        false
+    }
+
+    /// Whether a new file was asked for, and what is written allows it now.
+    fn can_go_on(&self, id: usize, now: Option<Instant>) -> bool {
+        let Some(sink) = self.sinks.get(id) else {
+            return false;
+        };
+        sink.is_whole() && (sink.want_reopen || (sink.moving.wanted && sink.may_move(now)))
+    }
+
+    /// Opens what is to be written to, and locks it where that was asked for. False: nothing can be written now.
+    fn open_at_need(&mut self, id: usize, now: Option<Instant>) -> bool {
+        loop {
+            if self.sinks[id].open.is_some() && !self.lock(id, now) {
+                return false;
+            }
+            // Looked at under the lock: whoever had it before may have moved the file.
+            if !self.sinks[id].must_open() {
+                return true;
+            }
+            if let Err(cause) = self.open_path(id) {
+                return self.goes_on_without(id, &cause, now);
+            }
+            if !self.settings.lock {
+                return true;
+            }
         }
     }
 
@@ -72,18 +112,24 @@ impl Destinations {
             let (label, waiting) = (&sink.label, sink.waiting);
             format!("{label} is writable again, {waiting} bytes were waiting")
         });
+        let locked = self.had_lock(id);
+        let dropped = self.dropped_text(id);
+        let sink = &mut self.sinks[id];
         sink.recovered();
         if sink.closing {
             self.remove(id);
         } else {
             self.touch(id);
         }
-        if let Some(text) = recovered {
+        for text in [recovered, locked].into_iter().flatten() {
             self.tell(false, text);
+        }
+        if let Some(text) = dropped {
+            self.tell(true, text);
         }
     }
 
-    fn failed(&mut self, id: usize, operation: &str, cause: &str, now: Option<Instant>) {
+    pub(super) fn failed(&mut self, id: usize, operation: &str, cause: &str, now: Option<Instant>) {
         let sink = &mut self.sinks[id];
         sink.wait_for_time(now);
         if !sink.failing {
@@ -101,8 +147,7 @@ impl Destinations {
         sink.state = State::Gone;
         let (bytes, records) = sink.batch.discard();
         sink.batch.shrink();
-        self.dropped.bytes += bytes as u64;
-        self.dropped.records += records as u64;
+        self.dropped.add(records as u64, bytes as u64);
         let text = format!(
             "{}: its reader is gone; what would be written there is dropped",
             sink.label
@@ -132,12 +177,14 @@ impl Destinations {
             return;
         };
         let (pending, held) = (sink.batch.pending(), sink.batch.held());
-        let new = (pending, held, pending > BOUND);
+        // One that drops what it cannot take holds nobody back.
+        let congested = pending > BOUND && sink.when_full == WhenFull::Block;
+        let new = (pending, held, congested);
         let old = std::mem::replace(&mut sink.counted, new);
         self.pending = self.pending - old.0 + new.0;
         self.held = self.held - old.1 + new.1;
         self.congested = self.congested - usize::from(old.2) + usize::from(new.2);
-        if sink.queued && pending == 0 && !sink.want_reopen {
+        if sink.queued && !sink.has_work() {
             sink.queued = false;
             self.work.remove(&id);
         }

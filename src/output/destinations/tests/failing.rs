@@ -29,6 +29,24 @@ fn a_full_disk_keeps_everything_and_is_told_once() {
 }
 
 #[test]
+fn an_input_output_error_of_a_file_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    // A regular file, where nothing lies at the place that is written to: EIO.
+    symlink("/proc/self/mem", dir.path().join("log")).unwrap();
+    let mut rig = Rig::with(dir, &["DIR/log"], 9, null(), null()).unwrap();
+    rig.lines(1, "a\n");
+    let text = "cannot write to DIR/log: I/O error; its records are kept and tried again";
+    assert_eq!(rig.told(), [(true, text.to_owned())]);
+    rig.next_deadline();
+    rig.lines(1, "b\n");
+    fs::remove_file(rig.path("log")).unwrap();
+    rig.next_deadline();
+    assert_eq!(rig.read("log"), "a\nb\n");
+    let text = "DIR/log is writable again, 4 bytes were waiting".to_owned();
+    assert_eq!(rig.told(), [(false, text)]);
+}
+
+#[test]
 fn it_asks_for_a_pause_above_its_bound() {
     let mut rig = Rig::new(&["/dev/full"]);
     let text = format!("{}\n", "x".repeat(99_999));

@@ -1,26 +1,34 @@
 //! Real files, FIFOs, pipes, sockets and terminals. A clock that the test moves; waiting is on events of the loop.
 
 mod check;
+mod dropping;
 mod failing;
 mod glue;
 mod hanging;
+mod locking;
 mod moved;
 mod regular;
+mod rotating;
+mod syncing;
 mod templates;
 
 use super::own::Inherited;
 use super::*;
 use crate::output::Stream;
-use crate::output::open::Way;
+use crate::output::open::{Fd, Way};
+use crate::output::settings::{Rotation, WhenSync};
 use crate::output::spec::TimeStyle;
 use crate::record::{Kind as RecordKind, Part};
 use mio::{Events, Poll};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -55,16 +63,37 @@ impl Rig {
         stdout: OwnedFd,
         stderr: OwnedFd,
     ) -> Result<Self, OpenError> {
+        Self::all(dir, specs, Settings::default(), permits, stdout, stderr)
+    }
+
+    fn set(specs: &[&str], settings: Settings) -> Self {
+        Self::set_in(tempfile::tempdir().unwrap(), specs, settings)
+    }
+
+    fn set_in(dir: TempDir, specs: &[&str], settings: Settings) -> Self {
+        Self::all(dir, specs, settings, 100, null(), null()).unwrap()
+    }
+
+    fn all(
+        dir: TempDir,
+        specs: &[&str],
+        settings: Settings,
+        permits: usize,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    ) -> Result<Self, OpenError> {
         let specs: Vec<OutputSpec> = specs.iter().map(|spec| parse(&dir, spec)).collect();
         let poll = Poll::new().unwrap();
         let budget = Arc::new(FdBudget::new(permits));
         let inherited = Inherited {
             stdout: Fd::Ours(stdout),
             stderr: Fd::Ours(stderr),
+            wall: || WALL.get(),
         };
         let (to, opened) = Destinations::open_with(
             &specs,
             "app",
+            settings,
             Arc::clone(&budget),
             poll.registry(),
             TOKENS,
@@ -121,12 +150,38 @@ impl Rig {
         }
     }
 
+    /// The names in the folder, sorted.
+    fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(self.dir.path()).unwrap().flatten();
+        let mut names: Vec<String> = names
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// All files of the folder, by name, joined: with one log and its old files, the records in their order.
+    fn joined(&self) -> String {
+        let mut names = self.names();
+        // The log itself is the newest.
+        names.rotate_left(1);
+        names.iter().map(|name| self.read(name)).collect()
+    }
+
     /// Moves the clock to the next deadline and flushes.
     fn next_deadline(&mut self) {
         self.now = self.to.deadline().expect("a deadline");
         self.flush();
     }
 }
+
+thread_local! {
+    /// The wall clock of this test's destinations.
+    static WALL: Cell<u64> = const { Cell::new(US) };
+}
+
+/// 2026-11-23T10:00:00.123456Z
+const US: u64 = 1_795_428_000_123_456;
 
 fn parse(dir: &TempDir, spec: &str) -> OutputSpec {
     let spec = spec.replace("DIR", dir.path().to_str().unwrap());

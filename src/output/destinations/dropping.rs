@@ -1,0 +1,124 @@
+//! `--when-full drop`: what a destination does not take is counted, and told when it takes something again.
+
+use super::{Destinations, Dropped};
+use crate::output::Origin;
+use crate::output::settings::WhenFull;
+use crate::output::sink::{Sink, State};
+use crate::record::Record;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// A destination with more than this pending is full, in bytes.
+pub(super) const BOUND: usize = 1 << 20;
+
+/// How many processes are counted by themselves, and named.
+const NAMED: usize = 32;
+
+/// What a sink has dropped since it was full.
+#[derive(Debug, Default)]
+pub(in crate::output) struct Dropping {
+    all: Dropped,
+    /// Records by process. What further processes lost is in `all` alone.
+    by_pid: BTreeMap<i32, u64>,
+}
+
+impl Dropping {
+    fn add(&mut self, pid: i32, bytes: usize) {
+        self.all.records += 1;
+        self.all.bytes += bytes as u64;
+        if self.by_pid.len() < NAMED || self.by_pid.contains_key(&pid) {
+            *self.by_pid.entry(pid).or_default() += 1;
+        }
+    }
+
+    /// `7 records (812 bytes) were dropped: 3 of process 12, 4 of process 13`, and starts anew; `None`: none were.
+    fn take_text(&mut self) -> Option<String> {
+        let Self { all, by_pid } = std::mem::take(self);
+        if all.records == 0 {
+            return None;
+        }
+        let mut text = format!("{} records ({} bytes) were dropped", all.records, all.bytes);
+        let mut separator = ':';
+        for (pid, records) in &by_pid {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{separator} {records} of process {pid}");
+            separator = ',';
+        }
+        let others = all.records - by_pid.values().sum::<u64>();
+        if others > 0 {
+            let _ = write!(text, ", {others} of others");
+        }
+        Some(text)
+    }
+}
+
+impl Sink {
+    /// Whether a further record is to be dropped. `most`: what all destinations together may have pending.
+    pub(super) fn drops(&self, all_pending: usize, most: usize) -> bool {
+        let pending = self.batch.pending();
+        let short = all_pending > most && self.state != State::Ready && pending > 0;
+        self.when_full == WhenFull::Drop && (pending > BOUND || short)
+    }
+}
+
+impl Destinations {
+    /// Drops a record for one sink.
+    pub(super) fn drop_record(&mut self, id: usize, origin: &Origin, record: &Record<'_>) {
+        let bytes = record.bytes.len();
+        self.dropped.add(1, bytes as u64);
+        let sink = &mut self.sinks[id];
+        let first = sink.dropping.all.records == 0;
+        sink.dropping.add(origin.pid, bytes);
+        sink.break_line();
+        if first {
+            let text = format!(
+                "{} takes no more; records for it are dropped until it does",
+                sink.label
+            );
+            self.tell(true, text);
+        }
+    }
+
+    /// What a sink has dropped, to be told now that it takes records again.
+    pub(super) fn dropped_text(&mut self, id: usize) -> Option<String> {
+        let sink = &mut self.sinks[id];
+        let text = sink.dropping.take_text()?;
+        Some(format!("{} takes records again; {text}", sink.label))
+    }
+
+    /// Before the end: what was dropped where nothing could be written since. As notices.
+    pub fn tell_dropped(&mut self) {
+        let ids: Vec<usize> = self.sinks.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            let sink = &mut self.sinks[id];
+            if let Some(text) = sink.dropping.take_text() {
+                let text = format!("{} took no more until the end; {text}", sink.label);
+                self.tell(true, text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_beyond_the_named_ones_are_counted_together() {
+        let mut dropping = Dropping::default();
+        assert_eq!(dropping.take_text(), None);
+        for pid in 1..=40 {
+            dropping.add(pid, 10);
+            dropping.add(pid, 10);
+        }
+        let text = dropping.take_text().unwrap();
+        assert!(
+            text.starts_with(
+                "80 records (800 bytes) were dropped: 2 of process 1, 2 of process 2,"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("2 of process 32, 16 of others"), "{text}");
+        assert_eq!(dropping.take_text(), None);
+    }
+}
