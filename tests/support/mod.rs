@@ -15,6 +15,7 @@ pub mod pipes;
 pub mod proc;
 pub mod programs;
 pub mod python;
+pub mod rotated;
 pub mod site;
 pub mod unbraid;
 pub mod verify;
