@@ -115,6 +115,40 @@ fn settings_come_from_the_environment_and_the_file_too() {
 }
 
 #[test]
+fn what_becomes_of_files_is_told() {
+    let options = [
+        "--rotate-size=1MiB",
+        "--rotate-every=1d",
+        "--keep=7",
+        "--keep-for=30d",
+        "--compress=zstd",
+        "--sync=5s",
+        "-olog,when-full=drop",
+        "--check",
+    ];
+    let ended = Unbraid::new().options(options).shell("exit 9").run();
+    ended.assert_code(0);
+    let text = ended.stdout();
+    let settings = values(&text, "setting");
+    for setting in [
+        "rotate-size = 1.0 MiB",
+        "rotate-every = 1day",
+        "keep = 7",
+        "keep-for = 30days",
+        "compress = zstd",
+        "sync = 5s",
+        "lock = false",
+        "when-full = block",
+        "output = raw:log,when-full=drop",
+    ] {
+        assert!(
+            settings.iter().any(|line| *line == setting),
+            "{setting}:\n{text}"
+        );
+    }
+}
+
+#[test]
 fn a_destination_that_cannot_be_written() {
     let unbraid = Unbraid::new();
     let file = unbraid.folder().join("file");

@@ -74,7 +74,7 @@ const NO_SPACE: &str = "No space left on device; its records are kept and tried 
 const LOAD: &str = "--workers 16 --records 150 --sizes mixed --tracebacks 20 --stream both";
 
 #[test]
-fn a_disk_that_fills_and_is_freed_loses_nothing() {
+fn root_mount_a_disk_that_fills_and_is_freed_loses_nothing() {
     let (unbraid, mut disk) = Disk::new(Unbraid::new(), "8m");
     let unbraid = unbraid.option("-o").option(disk.at.join("log"));
     let mut running = load_when_told(unbraid, LOAD).start();
@@ -118,7 +118,7 @@ fn told_as_dropped(stderr: &str, manifest: &Manifest) -> usize {
 }
 
 #[test]
-fn what_is_dropped_is_counted_to_the_record() {
+fn root_mount_what_is_dropped_is_counted_to_the_record() {
     let (unbraid, mut disk) = Disk::new(Unbraid::new(), "64m");
     let unbraid = unbraid.option("-o").option(disk.at.join("log"));
     let unbraid = unbraid.option("--when-full=drop");
@@ -151,7 +151,7 @@ fn what_is_dropped_is_counted_to_the_record() {
 }
 
 #[test]
-fn a_full_disk_lets_nobody_into_a_record_under_the_lock() {
+fn root_mount_a_full_disk_lets_nobody_into_a_record_under_the_lock() {
     let (unbraid, mut disk) = Disk::new(Unbraid::new(), "64m");
     let to = |unbraid: Unbraid| {
         let unbraid = unbraid.option("-o").option(disk.at.join("log"));
@@ -214,7 +214,7 @@ fn a_full_disk_lets_nobody_into_a_record_under_the_lock() {
 }
 
 #[test]
-fn a_disk_that_is_mounted_read_only_for_a_while() {
+fn root_mount_a_disk_that_is_mounted_read_only_for_a_while() {
     let (unbraid, disk) = Disk::new(Unbraid::new(), "8m");
     let log = format!("{}/{{slot}}.log,slot=1", disk.at.display());
     // A process for each line: between two the log of its slot is closed, and the disk can be mounted anew.

@@ -121,7 +121,7 @@ fn end(running: Running, files: &[PathBuf], copied: bool) -> (usize, Found) {
 }
 
 #[test]
-fn create_loses_nothing() {
+fn logrotate_create_loses_nothing() {
     for told in ["", " postrotate\n  kill -USR1 PID\n endscript"] {
         let (running, files) = rotated(&format!(" create\n{told}"));
         let (wrote, found) = end(running, &files, false);
@@ -130,7 +130,7 @@ fn create_loses_nothing() {
 }
 
 #[test]
-fn copytruncate_loses_what_is_written_between_its_copy_and_its_truncation() {
+fn logrotate_copytruncate_loses_what_is_written_between_its_copy_and_its_truncation() {
     let (running, files) = rotated(" copytruncate");
     let (wrote, found) = end(running, &files, true);
     // How much that is is logrotate's: a batch or two at each turn. What is there is whole and in order; only where a copy

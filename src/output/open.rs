@@ -87,6 +87,15 @@ pub(super) enum Way {
     Polled(usize),
 }
 
+/// What lies at the path of an open file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum There {
+    Itself,
+    /// It was moved away or deleted, and another made in its place.
+    Another,
+    Nothing,
+}
+
 /// A descriptor that is either ours or the process's own stdout or stderr, which is never closed.
 #[derive(Debug)]
 pub(super) enum Fd {
@@ -252,13 +261,19 @@ impl Open {
         matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1))
     }
 
-    /// Whether the file still lies at `path`; its size is then what it is now.
-    pub(super) fn is_at(&mut self, path: &Path) -> bool {
-        let here = stat(path).ok().filter(|stat| FileId::of(stat) == self.id);
-        if let Some(stat) = &here {
-            self.size = size_of(stat);
+    /// What lies at `path`, from which this was opened. Where it is the file itself, its size is then what it is now.
+    pub(super) fn look(&mut self, path: &Path) -> There {
+        if self.kind != Kind::Regular {
+            return There::Itself;
         }
-        here.is_some()
+        match stat(path) {
+            Ok(stat) if FileId::of(&stat) == self.id => {
+                self.size = size_of(&stat);
+                There::Itself
+            }
+            Ok(_) => There::Another,
+            Err(_) => There::Nothing,
+        }
     }
 
     /// The last byte of the file; `None`: there is none, or it may not be read.

@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use super::budget::FdBudget;
 use super::destinations::{Dropping, Locking, Moving, Syncing};
-use super::open::{FileId, Kind, Open, Way};
+use super::open::{FileId, Kind, Open, There, Way};
 use super::settings::WhenFull;
 use super::spec::Format;
 use crate::output::Origin;
@@ -19,6 +19,10 @@ const FIRST_DELAY: Duration = Duration::from_millis(100);
 
 /// The longest delay between two tries.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+/// How long somebody who moved a file away has to make a new one: logrotate's `create` takes less than a millisecond, and
+/// fails where there is one already.
+const MAKING: Duration = Duration::from_millis(250);
 
 /// What one call of write(2) or its like means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +146,8 @@ pub(super) struct Sink {
     pub(super) place: Option<usize>,
     pub(super) when_full: WhenFull,
     pub(super) moving: Moving,
+    /// Since when nothing lies at its path, although the file is still somewhere.
+    missing: Option<Instant>,
     pub(super) locking: Locking,
     pub(super) dropping: Dropping,
     pub(super) syncing: Syncing,
@@ -175,6 +181,7 @@ impl Sink {
             place: None,
             when_full: WhenFull::default(),
             moving: Moving::default(),
+            missing: None,
             locking: Locking::default(),
             dropping: Dropping::default(),
             syncing: Syncing::default(),
@@ -217,12 +224,27 @@ impl Sink {
     /// Whether the path has to be opened before the next write: it is closed, or the file was moved away or deleted
     /// (logrotate's `create`), or a signal asked for it. No record is cut in two and no line left open by it, but in a
     /// file that has lost its last name: there the record in hand is written anew.
-    pub(super) fn must_open(&mut self) -> bool {
+    ///
+    /// A path where nothing lies gets a new file only after a while: who moved the old one away may be about to make it.
+    pub(super) fn must_open(&mut self, now: Option<Instant>) -> bool {
         let whole = self.is_whole();
         let (Some(open), Some(path)) = (&mut self.open, &self.path) else {
             return self.open.is_none();
         };
-        let moved = open.kind == Kind::Regular && !open.is_at(path);
+        let seen = open.look(path);
+        if seen != There::Nothing || open.is_deleted() {
+            self.missing = None;
+        } else if !self.want_reopen && !self.failing {
+            let since = self.missing.or(now);
+            self.missing = since;
+            if since
+                .zip(now)
+                .is_none_or(|(since, now)| now < since + MAKING)
+            {
+                return false;
+            }
+        }
+        let moved = seen != There::Itself;
         if !moved && !self.want_reopen {
             return false;
         }
@@ -267,7 +289,10 @@ impl Sink {
         self.want_reopen = false;
         self.reopen_failing = false;
         let foreign_line = open.inside_line && !same && !lock;
+        self.missing = None;
         if !same {
+            // Whoever put another file there has done what was wanted.
+            self.moving.wanted = false;
             // A file that ends inside a line is not to be left before that has its newline.
             self.last_written = if foreign_line { 0 } else { b'\n' };
         }
@@ -445,6 +470,12 @@ mod tests {
         assert_eq!(sink.state, State::AwaitTime(Some(now + FIRST_DELAY)));
     }
 
+    /// Whether the path is to be opened when nobody makes a new file any more.
+    fn must_open(sink: &mut Sink) -> bool {
+        let now = Instant::now();
+        sink.must_open(Some(now)) || sink.must_open(Some(now + MAKING))
+    }
+
     /// A sink on a file, of whose batch of two records so many bytes are written.
     fn half_written(path: &std::path::Path, written: usize) -> Sink {
         let mut sink = Sink::new("x".into(), Some(path.to_owned()), Owner::Fixed);
@@ -458,7 +489,7 @@ mod tests {
         std::fs::write(path, &sink.batch.unwritten()[..written]).unwrap();
         sink.batch.advance(written);
         assert_eq!(sink.batch.unwritten(), rest);
-        assert!(!sink.must_open());
+        assert!(!must_open(&mut sink));
         sink
     }
 
@@ -470,10 +501,10 @@ mod tests {
         // The cut is after a newline, but inside the record.
         let mut sink = half_written(&path, 3);
         std::fs::rename(&path, &moved).unwrap();
-        assert!(!sink.must_open());
+        assert!(!must_open(&mut sink));
         assert_eq!(sink.pump(&budget, None), Outcome::Done);
         assert_eq!(std::fs::read(&moved).unwrap(), b"aa\nbb\ncc\n");
-        assert!(sink.must_open());
+        assert!(must_open(&mut sink));
     }
 
     #[test]
@@ -482,12 +513,12 @@ mod tests {
         let path = dir.path().join("log");
         let mut sink = half_written(&path, 3);
         std::fs::remove_file(&path).unwrap();
-        assert!(sink.must_open());
+        assert!(must_open(&mut sink));
         assert_eq!(sink.batch.unwritten(), b"aa\nbb\ncc\n");
         // What is whole is not written again.
         let mut sink = half_written(&path, 7);
         std::fs::remove_file(&path).unwrap();
-        assert!(sink.must_open());
+        assert!(must_open(&mut sink));
         assert_eq!(sink.batch.unwritten(), b"cc\n");
     }
 
@@ -497,8 +528,8 @@ mod tests {
         let path = dir.path().join("log");
         let mut sink = half_written(&path, 7);
         sink.want_reopen = true;
-        assert!(!sink.must_open());
+        assert!(!must_open(&mut sink));
         sink.pump(&Arc::new(FdBudget::new(1)), None);
-        assert!(sink.must_open());
+        assert!(must_open(&mut sink));
     }
 }

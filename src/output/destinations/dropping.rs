@@ -20,6 +20,8 @@ pub(in crate::output) struct Dropping {
     all: Dropped,
     /// Records by process. What further processes lost is in `all` alone.
     by_pid: BTreeMap<i32, u64>,
+    /// The last word is said: what tells it may be dropped itself.
+    over: bool,
 }
 
 impl Dropping {
@@ -33,8 +35,9 @@ impl Dropping {
 
     /// `7 records (812 bytes) were dropped: 3 of process 12, 4 of process 13`, and starts anew; `None`: none were.
     fn take_text(&mut self) -> Option<String> {
-        let Self { all, by_pid } = std::mem::take(self);
-        if all.records == 0 {
+        let Self { all, by_pid, over } = std::mem::take(self);
+        self.over = over;
+        if all.records == 0 || over {
             return None;
         }
         let mut text = format!("{} records ({} bytes) were dropped", all.records, all.bytes);
@@ -67,7 +70,7 @@ impl Destinations {
         let bytes = record.bytes.len();
         self.dropped.add(1, bytes as u64);
         let sink = &mut self.sinks[id];
-        let first = sink.dropping.all.records == 0;
+        let first = sink.dropping.all.records == 0 && !sink.dropping.over;
         sink.dropping.add(origin.pid, bytes);
         sink.break_line();
         if first {
@@ -91,7 +94,9 @@ impl Destinations {
         let ids: Vec<usize> = self.sinks.iter().map(|(id, _)| id).collect();
         for id in ids {
             let sink = &mut self.sinks[id];
-            if let Some(text) = sink.dropping.take_text() {
+            let text = sink.dropping.take_text();
+            sink.dropping.over = true;
+            if let Some(text) = text {
                 let text = format!("{} took no more until the end; {text}", sink.label);
                 self.tell(true, text);
             }

@@ -15,8 +15,8 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// The longest delay between two tries.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
-/// How long to wait where another program has the file's lock.
-const LOCKED: Duration = Duration::from_millis(100);
+/// How long to wait where another program has the file's lock, or has moved it.
+const BUSY: Duration = Duration::from_millis(100);
 
 /// A sink's part in rotation.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(in crate::output) struct Moving {
     pub(in crate::output) wanted: bool,
     /// Not before this time.
     retry: Option<Instant>,
+    /// It failed when the time was not known: not before it is.
+    later: bool,
     /// The delay after the next failure; `None`: nothing failed.
     delay: Option<Duration>,
     /// When it was last moved aside (µs since 1970): names of one log never go back in time.
@@ -46,8 +48,8 @@ pub(super) struct Turns {
 enum Moved {
     /// The path is free, or has another file.
     Away,
-    /// Another program has the lock.
-    Locked,
+    /// Another program has the lock, or is moving the file itself.
+    Busy,
 }
 
 impl Destinations {
@@ -144,8 +146,8 @@ impl Destinations {
                 self.moved(id);
                 true
             }
-            Ok(Moved::Locked) => {
-                self.sinks[id].moving.retry = now.map(|now| now + LOCKED);
+            Ok(Moved::Busy) => {
+                self.sinks[id].moving.again(now, BUSY);
                 false
             }
             Err(error) => {
@@ -159,32 +161,35 @@ impl Destinations {
         let wall = (self.wall)();
         let sink = &mut self.sinks[id];
         let (Some(open), Some(path)) = (&sink.open, &sink.path) else {
-            return Ok(Moved::Away);
+            return Ok(Moved::Busy);
         };
         let path = real(path);
         // Two programs that move the same file aside would take each other's new one away. Where there are no locks, the
         // look at the path must do.
         if !sink.locking.held && matches!(open.try_lock(), Ok(false)) {
-            return Ok(Moved::Locked);
+            return Ok(Moved::Busy);
         }
         let stamp = wall.max(sink.moving.last + 1);
         let result = if id_at(&path) == Some(open.id) {
             sink.moving.before = open.stat().ok().map(Box::new);
-            move_aside(&path, open.id, stamp).map(drop)
+            move_aside(&path, open.id, stamp).map(|_| Moved::Away)
         } else {
-            Ok(())
+            Ok(Moved::Busy)
         };
         if !sink.locking.held {
             open.unlock();
         }
         sink.moving.last = stamp;
-        result.map(|()| Moved::Away)
+        result
     }
 
     fn moved(&mut self, id: usize) {
         let sink = &mut self.sinks[id];
         sink.moving.wanted = false;
         sink.moving.retry = None;
+        sink.moving.later = false;
+        // Nobody else makes the new file.
+        sink.want_reopen = true;
         let failed = sink.moving.delay.take().is_some();
         let place = sink.place;
         if failed {
@@ -202,7 +207,7 @@ impl Destinations {
             .delay
             .map_or(FIRST_DELAY, |delay| (delay * 2).min(LONGEST_DELAY));
         moving.delay = Some(delay);
-        moving.retry = now.map(|now| now + delay);
+        moving.again(now, delay);
         if first {
             let (label, cause) = (&self.sinks[id].label, crate::cause(error));
             let text =
@@ -219,12 +224,21 @@ impl Destinations {
     }
 }
 
+impl Moving {
+    /// To be tried again after a delay.
+    fn again(&mut self, now: Option<Instant>, delay: Duration) {
+        self.retry = now.map(|now| now + delay);
+        self.later = now.is_none();
+    }
+}
+
 impl Sink {
     /// Whether moving its log aside may be tried now.
     pub(super) fn may_move(&self, now: Option<Instant>) -> bool {
         let regular = |open: &crate::output::open::Open| open.kind == Kind::Regular;
         let waits = match (self.moving.retry, now) {
-            (None, _) => self.moving.delay.is_some() && now.is_none(),
+            (None, Some(_)) => false,
+            (None, None) => self.moving.later,
             (Some(at), Some(now)) => now < at,
             (Some(_), None) => true,
         };

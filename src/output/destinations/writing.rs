@@ -75,7 +75,7 @@ impl Destinations {
                 return false;
             }
             // Looked at under the lock: whoever had it before may have moved the file.
-            if !self.sinks[id].must_open() {
+            if !self.sinks[id].must_open(now) {
                 return true;
             }
             if let Err(cause) = self.open_path(id) {

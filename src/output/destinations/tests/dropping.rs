@@ -63,6 +63,10 @@ fn a_reader_that_stands_still_holds_nobody_back() {
     rig.told();
     rig.to.tell_dropped();
     let told = rig.told();
+    // That was the last word, although it was dropped there itself.
+    rig.lines(1, &told[0].1);
+    rig.to.tell_dropped();
+    assert_eq!(rig.told(), []);
     assert!(
         told[0]
             .1

@@ -51,6 +51,7 @@ fn a_file_that_moved_while_it_waited_is_not_written_to() {
     assert!(try_lock(&other).unwrap());
     rig.lines(1, "a\n");
     fs::rename(rig.path("log"), rig.path("log.1")).unwrap();
+    fs::write(rig.path("log"), "").unwrap();
     unlock(&other).unwrap();
     rig.next_deadline();
     assert_eq!(

@@ -2,15 +2,23 @@
 
 use super::*;
 
+/// How long whoever moved a file away has to make a new one.
+const MAKING: Duration = Duration::from_millis(250);
+
 #[test]
 fn a_moved_file_is_followed_by_a_new_one() {
     let mut rig = Rig::new(&["DIR/log"]);
     rig.lines(1, "a\n");
     fs::rename(rig.path("log"), rig.path("log.1")).unwrap();
+    rig.lines(1, "a\n");
+    rig.now += MAKING - Duration::from_millis(1);
+    rig.lines(1, "a\n");
+    assert_eq!(rig.names(), ["log.1"]);
+    rig.now += Duration::from_millis(1);
     rig.lines(1, "b\n");
     assert_eq!(
         (rig.read("log.1"), rig.read("log")),
-        ("a\n".into(), "b\n".into())
+        ("a\na\na\n".into(), "b\n".into())
     );
     // Replaced by one that is inside a line.
     fs::write(rig.path("new"), "half").unwrap();
@@ -52,7 +60,10 @@ fn what_cannot_be_opened_again_is_written_where_it_was() {
     assert_eq!(rig.budget.left(), 99);
     fs::remove_dir(rig.path("log")).unwrap();
     rig.lines(1, "d\n");
-    assert_eq!(rig.read("log"), "d\n");
+    rig.now += MAKING;
+    rig.lines(1, "e\n");
+    assert_eq!(rig.read("log"), "e\n");
+    assert_eq!(rig.read("log.1"), "a\nb\nc\nd\n");
 }
 
 #[test]

@@ -279,6 +279,21 @@ fn another_programs_lock_is_waited_for() {
 }
 
 #[test]
+fn it_is_not_waited_for_when_the_time_is_not_known() {
+    let mut rig = Rig::set(&["DIR/log"], by_size(200_000));
+    rig.lines(1, "a\n");
+    let other = fs::File::open(rig.path("log")).unwrap();
+    assert!(crate::sys::file::try_lock(&other).unwrap());
+    // So much goes out at once, before the flush.
+    let text = format!("{}\n", "x".repeat(99_999));
+    for _ in 0..3 {
+        rig.line(1, &text);
+    }
+    assert_eq!(rig.read("log").len(), 300_002);
+    assert_eq!(rig.names(), ["log"]);
+}
+
+#[test]
 fn what_cannot_be_moved_is_written_further() {
     // A name of 255 bytes leaves no room for a stamp.
     let name = "l".repeat(255);
