@@ -8,20 +8,23 @@ use std::process::{Command, Stdio};
 use support::unbraid::{Running, Unbraid};
 use support::wait;
 
-/// Writes numbered lines of many lengths until its stdin ends: some 15 MB/s, since logrotate copies a file that grows faster
-/// than it copies for ever; and no more than 300 MB.
+/// Writes numbered lines of many lengths until its stdin ends, and waits while the log is long: logrotate would copy a file
+/// that grows faster than it copies for ever.
 const NUMBERS: &str = "
-import select, signal
+import os, select, signal, sys
 from side import event, write
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 number = 0
-while not select.select([0], [], [], 0.002)[0] and number < 200000:
+def length():
+    try: return os.stat(sys.argv[1]).st_size
+    except FileNotFoundError: return 0
+while not select.select([0], [], [], 0.001)[0]:
+    if length() > 2000000: continue
     text = ''
     for _ in range(20):
         text += f'{number} ' + 'n' * (number * 7919 % 3000) + ' end\\n'
         number += 1
     write(1, text)
-select.select([0], [], [])
 event('wrote', number)
 ";
 
@@ -31,7 +34,9 @@ const TURNS: usize = 12;
 fn rotated(directives: &str) -> (Running, Vec<PathBuf>) {
     let unbraid = Unbraid::new().stdin(Stdio::piped());
     let log = unbraid.log();
-    let running = unbraid.option("-o").option(&log).python(NUMBERS).start();
+    let mut server = support::python::program(NUMBERS);
+    server.push(log.clone().into());
+    let running = unbraid.option("-o").option(&log).command(server).start();
     let directives = directives.replace("PID", &running.pid().to_string());
     let conf = running.folder().join("conf");
     let text = format!(

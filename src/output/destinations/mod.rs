@@ -398,8 +398,10 @@ impl Destinations {
         self.pending -= pending;
         self.held -= held;
         self.congested -= usize::from(congested);
-        // The file of a process is an old one now.
-        self.tidy(sink.place);
+        // The file of a process is an old one now, once nobody has it open.
+        let place = sink.place;
+        drop(sink);
+        self.tidy(place);
     }
 }
 

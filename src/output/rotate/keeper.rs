@@ -220,8 +220,7 @@ impl Tidied {
     fn step(&mut self, step: &Step) {
         match carry_out(step) {
             Ok(Outcome::Done) => self.packed += usize::from(matches!(step, Step::Pack { .. })),
-            // Whoever uses the log of a slot or of a process says so again when it ends.
-            Ok(Outcome::Busy) => self.busy |= !matches!(step, Step::RemoveUnused(_)),
+            Ok(Outcome::Busy) => self.busy = true,
             Err(fault) => {
                 self.faults.insert(fault);
             }
