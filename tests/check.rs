@@ -141,10 +141,7 @@ fn what_becomes_of_files_is_told() {
         "when-full = block",
         "output = raw:log,when-full=drop",
     ] {
-        assert!(
-            settings.iter().any(|line| *line == setting),
-            "{setting}:\n{text}"
-        );
+        assert!(settings.contains(&setting), "{setting}:\n{text}");
     }
 }
 

@@ -53,7 +53,8 @@ fn packed_and_what_the_end_left_is_taken_up_at_the_next_start() {
     for kind in ["gzip", "zstd"] {
         let unbraid = Unbraid::new();
         let log = unbraid.log();
-        let packing = ["--rotate-size=64KiB", "--compress", kind];
+        // Each is brought to the disk, which takes its time.
+        let packing = ["--rotate-size=512KiB", "--compress", kind];
         let unbraid = unbraid.option("-o").option(&log).options(packing);
         let ended = load(unbraid, LOAD).run();
         ended.assert_code(0);
@@ -74,7 +75,7 @@ fn packed_and_what_the_end_left_is_taken_up_at_the_next_start() {
         let manifest = Manifest::read(&ended.file("manifest"));
         verify::raw_bytes(&manifest, texts(&log)).assert_whole();
         let old = files(&log).len() - 1;
-        assert!(old > 100, "{old}");
+        assert!(old > 15, "{old}");
     }
 }
 
@@ -238,10 +239,10 @@ fn killed_in_the_middle_again_and_again() {
     let log = shared.path().join("log");
     let options = ["--rotate-size=64KiB", "--compress=zstd", "--capture=pipes"];
     let mut torn = 0;
-    for round in 1..=8 {
+    for round in 1..=6 {
         let running = to(&log, &options).python(ENDLESS).start();
         let before = files_or_none(&log);
-        wait::until_true("rotations", || files_or_none(&log) > before + 20);
+        wait::until_true("rotations", || files_or_none(&log) > before + 5);
         let server = support::proc::children(running.pid());
         running.signal(Signal::SIGKILL);
         for process in server {
