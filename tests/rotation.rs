@@ -109,7 +109,8 @@ fn the_logs_of_dead_processes_are_old_files() {
     for name in ["2147483647.log", &format!("{own}.log"), "x.log"] {
         fs::write(logs.join(name), "text\n").expect("our own folder");
     }
-    let script = "for i in 1 2 3 4 5 6; do sh -c 'echo child; sh -c : ' & wait; done; echo all >> $EVENTS; read -r _";
+    let script =
+        "for i in 1 2 3 4 5 6; do (echo child) & wait; done; echo all >> $EVENTS; read -r _";
     let unbraid = unbraid.option("-o").option(logs.join("{pid}.log"));
     let running = unbraid
         .options(["--keep=2"])
