@@ -47,10 +47,13 @@ impl Disk {
         PathBuf::from(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()))
     }
 
+    /// Leaves ten pages: the write that fills the disk is cut inside a record.
     fn fill(&self) {
         let mut file = File::create(self.path("filling")).expect("the disk");
         let some = vec![0; 64 << 10];
         while file.write_all(&some).is_ok() {}
+        let length = file.metadata().expect("our own file").len();
+        file.set_len(length - 10 * 4096).expect("our own file");
     }
 
     fn free(&self) {

@@ -178,6 +178,25 @@ fn a_turn_comes_by_itself() {
 }
 
 #[test]
+fn what_another_program_has_moved_is_not_moved_again() {
+    WALL.set(US);
+    let mut rig = Rig::set(&["DIR/log"], every("1h"));
+    rig.lines(1, "a\n");
+    fs::rename(rig.path("log"), rig.path(NAME)).unwrap();
+    fs::write(rig.path("log"), "its own\n").unwrap();
+    WALL.set(US + 3600 * 1_000_000);
+    let file = fs::File::options()
+        .append(true)
+        .open(rig.path("log"))
+        .unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + Duration::from_micros(WALL.get()))
+        .unwrap();
+    rig.lines(1, "b\n");
+    assert_eq!(rig.names(), ["log", NAME]);
+    assert_eq!(rig.read("log"), "its own\nb\n");
+}
+
+#[test]
 fn a_log_from_before_the_last_turn_is_over() {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in [("old", "a\n"), ("new", "b\n"), ("half", "c")] {
