@@ -257,6 +257,7 @@ fn settings(config: &Config, terminal: bool) -> Settings {
             at_once: config.rolling as usize,
             wait: config.rolling_wait,
         },
+        files: config.outputs.iter().any(OutputSpec::has_path),
     }
 }
 

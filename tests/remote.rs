@@ -138,12 +138,6 @@ fn tasks_are_done() {
     assert_eq!(running.ctl("reopen").code, Some(0));
     running.events.wait_for("usr1");
     wait::until_true("the log at its place again", || running.log().exists());
-    let rotate = running.ctl("rotate");
-    assert_eq!((rotate.code, rotate.stdout.as_str()), (Some(1), ""));
-    assert!(
-        rotate.stderr.starts_with("unbraidctl: rotate: "),
-        "{rotate:?}"
-    );
     assert_eq!(running.ctl("stop").code, Some(0));
     let socket = running.socket();
     running.end().assert_code(128 + Signal::SIGTERM as i32);

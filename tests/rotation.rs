@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use support::ctl::controlled;
 use support::programs::{Linked, program};
 use support::rotated::{self, files, texts};
 use support::unbraid::{Running, Unbraid};
@@ -158,6 +159,44 @@ fn the_clock_turns() {
         // Right after the turn; how soon is the machine's.
         assert_eq!(micros.len(), "123456Z".len(), "{name}");
     }
+}
+
+/// A log that is rotated after each of three lines.
+fn rotated_when_asked(unbraid: Unbraid, rotate: impl Fn(&Running)) {
+    let log = unbraid.log();
+    let unbraid = unbraid.stdin(Stdio::piped()).option("-o").option(&log);
+    let mut running = unbraid
+        .shell("while read -r line; do echo \"$line\"; done")
+        .start();
+    let lines = [1, 2, 3].map(|turn| format!("turn {turn}\n"));
+    for (turn, line) in lines.iter().enumerate() {
+        running.tell(line.trim_end());
+        wait::until_true("the line", || {
+            fs::read_to_string(&log).is_ok_and(|text| text == *line)
+        });
+        rotate(&running);
+        wait::until_true("an old file", || files(&log).len() == turn + 2);
+    }
+    let ended = running.end();
+    ended.assert_code(0);
+    let texts = texts(&log);
+    let lines = lines.iter().map(String::as_bytes);
+    assert_eq!(texts, lines.chain([&b""[..]]).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_signal_rotates() {
+    // The shell would end by it.
+    let unbraid = Unbraid::new().options(["--signal=HUP=rotate"]);
+    rotated_when_asked(unbraid, |running| running.signal(Signal::SIGHUP));
+}
+
+#[test]
+fn unbraidctl_rotates() {
+    rotated_when_asked(controlled(Unbraid::new()), |running| {
+        let answer = running.ctl("rotate");
+        assert_eq!(answer.stdout, "rotate: accepted\n", "{answer:?}");
+    });
 }
 
 /// The records, each from its first line to before the next one's, by the PID in their first lines.

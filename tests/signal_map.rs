@@ -130,7 +130,7 @@ fn each_form_of_a_mapping() {
     assert_eq!(got, expected);
     let stderr = running.stderr();
     assert!(
-        stderr.contains("rotate: rotation is not set up"),
+        stderr.contains("rotate: no destination is a file with a path"),
         "{stderr}"
     );
     // INT and QUIT are left.

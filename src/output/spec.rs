@@ -212,6 +212,11 @@ impl OutputSpec {
             when_full,
         })
     }
+
+    /// Whether it writes to a path of its own, so that there may be something to rotate.
+    pub fn has_path(&self) -> bool {
+        matches!(self.target, Target::File(_) | Target::Template(_))
+    }
 }
 
 /// Takes `FORMAT:` off the front.

@@ -85,6 +85,8 @@ pub struct Settings {
     pub instances: usize,
     /// How workers are replaced.
     pub rolling: rolling::Settings,
+    /// Whether a destination has a path, so that there is something to rotate.
+    pub files: bool,
 }
 
 /// The control plane.

@@ -68,7 +68,13 @@ impl Control {
                 self.paced.push(signal, change.unsigned_abs())
             }
             Task::RestartWorkers => self.begin_rolling(),
-            Task::Rotate => Err("rotation is not set up".into()),
+            Task::Rotate if !self.parts.settings.files => {
+                Err("no destination is a file with a path".into())
+            }
+            Task::Rotate => {
+                self.parts.links.orders.send(Order::Rotate);
+                Ok(())
+            }
         }
     }
 
