@@ -245,6 +245,11 @@ fn settings(config: &Config) -> Vec<String> {
     );
     list.extend(files(&config.files));
     list.extend(supervision::settings(config));
+    let template = config
+        .outputs
+        .first()
+        .and_then(|spec| spec.style.template.as_ref());
+    list.extend(template.map(|template| format!("template = {}", template.text())));
     list.extend(
         config
             .outputs
@@ -293,7 +298,7 @@ fn output(spec: &OutputSpec) -> String {
         Target::File(path) => path.display().to_string(),
         Target::Template(template) => template.pieces.iter().map(piece).collect(),
     };
-    let mut text = format!("{:?}:{target}", spec.format).to_lowercase();
+    let mut text = format!("{}:{target}", spec.style.format);
     text.extend(
         spec.filter
             .streams

@@ -14,12 +14,14 @@ mod tests;
 mod values;
 
 use crate::config::{Action, Capture, ControlSocket, Leftovers};
+use crate::output::format::LineTemplate;
 use crate::output::rotate::period::Period;
 use crate::output::settings::{Compression, WhenFull, WhenSync};
 use crate::output::spec::{Format, TimeStyle};
 use crate::record::Languages;
 use crate::supervise::restart::{Limit, Success, When};
 use crate::supervise::signal_map::Target;
+use clap::builder::ArgPredicate;
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueHint};
 use clap_complete::Shell;
 use layers::Layers;
@@ -114,10 +116,14 @@ struct Args {
     #[arg(short, long, help = "Where records go: [FORMAT:]DEST[,FILTER]..., repeatable", help_heading = "Destinations", value_name = "OUTPUT", value_hint = ValueHint::FilePath,
           action = ArgAction::Append, allow_hyphen_values = true, value_parser = values::output())]
     output: Vec<OsString>,
-    /// Format where -o gives none: raw, prefix or json
+    /// Format where -o gives none; unbraid(1) lists them
     #[arg(long, help_heading = "Destinations", value_name = "FORMAT", default_value = "raw",
+          default_value_if("template", ArgPredicate::IsPresent, Some("template")),
           hide_possible_values = true, value_parser = values::format())]
     format: Format,
+    /// Columns of your own: '{time} {pid} {line}'
+    #[arg(long, help_heading = "Destinations", value_name = "TEXT", value_parser = values::template())]
+    template: Option<LineTemplate>,
     /// Time stamps: utc, local or none
     #[arg(long, help_heading = "Destinations", value_name = "ZONE", default_value = "utc",
           hide_possible_values = true, value_parser = values::time())]

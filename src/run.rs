@@ -2,7 +2,7 @@
 
 use crate::config::{Config, ControlSocket};
 use crate::data;
-use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
+use crate::output::spec::{Filter, OutputSpec, Style, Target};
 use crate::output::{Destinations, FdBudget, Stream};
 use crate::plan::{plan, prepare};
 use crate::plane::{Level, Links, Lost, MessageCount, Outbox, Report};
@@ -296,8 +296,7 @@ fn with_own_messages(config: &Config) -> Vec<OutputSpec> {
             ..Filter::default()
         };
         specs.push(OutputSpec {
-            format: Format::Raw,
-            time: TimeStyle::None,
+            style: Style::default(),
             target: Target::Stderr,
             filter,
             when_full: None,

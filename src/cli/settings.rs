@@ -6,7 +6,7 @@ use super::{Args, values};
 use crate::config::{Config, Verbosity};
 use crate::output::Stream;
 use crate::output::settings::{Rotation, Settings};
-use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
+use crate::output::spec::{Filter, Format, OutputSpec, SpecError, Style, Target};
 use crate::record;
 use crate::supervise::restart;
 use crate::supervise::signal_map::{self, can_be_stopped};
@@ -137,19 +137,26 @@ fn signals(args: &Args) -> Result<BTreeMap<i32, signal_map::Target>, Fault> {
 
 /// The destinations that `-o` names; without it the server's own two, each record where its stream went.
 fn outputs(args: &Args) -> Result<Vec<OutputSpec>, Fault> {
+    let style = Style {
+        format: args.format,
+        time: args.time,
+        template: args.template.clone(),
+    };
     if args.output.is_empty() {
+        if style.format == Format::Template && style.template.is_none() {
+            return Err(Fault {
+                key: "format",
+                value: style.format.to_string(),
+                reason: SpecError::NoTemplate.to_string(),
+            });
+        }
         return Ok(vec![
-            own(args.format, args.time, Target::Stdout, &[Stream::Stdout]),
-            own(
-                args.format,
-                args.time,
-                Target::Stderr,
-                &[Stream::Stderr, Stream::Unbraid],
-            ),
+            own(&style, Target::Stdout, &[Stream::Stdout]),
+            own(&style, Target::Stderr, &[Stream::Stderr, Stream::Unbraid]),
         ]);
     }
     let parsed = args.output.iter().map(|text| {
-        OutputSpec::parse(text, args.format, args.time).map_err(|error| Fault {
+        OutputSpec::parse(text, &style).map_err(|error| Fault {
             key: "output",
             value: text.to_string_lossy().into_owned(),
             reason: error.to_string(),
@@ -158,14 +165,13 @@ fn outputs(args: &Args) -> Result<Vec<OutputSpec>, Fault> {
     parsed.collect()
 }
 
-fn own(format: Format, time: TimeStyle, target: Target, streams: &[Stream]) -> OutputSpec {
+fn own(style: &Style, target: Target, streams: &[Stream]) -> OutputSpec {
     let filter = Filter {
         streams: streams.to_vec(),
         ..Filter::default()
     };
     OutputSpec {
-        format,
-        time,
+        style: style.clone(),
         target,
         filter,
         when_full: None,

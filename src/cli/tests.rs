@@ -4,7 +4,7 @@ use super::parse;
 use crate::config::{Action, Capture, Config, ControlSocket, Leftovers, Verbosity};
 use crate::output::Stream;
 use crate::output::rotate::period::Period;
-use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
+use crate::output::spec::{Filter, Format, OutputSpec, Style, Target, TimeStyle};
 use crate::record::{self, Languages};
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -105,8 +105,11 @@ fn defaults() {
 fn without_output_each_stream_goes_where_it_went() {
     let config = config(&["--format", "json", "--time", "none", "true"], &[]);
     let spec = |target, streams: &[Stream]| OutputSpec {
-        format: Format::Json,
-        time: TimeStyle::None,
+        style: Style {
+            format: Format::Json,
+            time: TimeStyle::None,
+            template: None,
+        },
         target,
         filter: Filter {
             streams: streams.to_vec(),
@@ -272,6 +275,22 @@ fn languages_and_record_starts() {
 }
 
 #[test]
+fn a_template_is_the_format_where_none_is_given() {
+    let formats = |args: &[&str]| {
+        let outputs = config(&[args, &["true"]].concat(), &[]).outputs;
+        let format = |spec: OutputSpec| (spec.style.format, spec.style.template.is_some());
+        outputs.into_iter().map(format).collect::<Vec<_>>()
+    };
+    let template = "--template={line}";
+    assert_eq!(formats(&[template, "-o=a"]), [(Format::Template, true)]);
+    assert_eq!(
+        formats(&[template, "--format=cri", "-o=a", "-o=template:b"]),
+        [(Format::Cri, true), (Format::Template, true)]
+    );
+    assert_eq!(formats(&[template])[0], (Format::Template, true));
+}
+
+#[test]
 fn of_quiet_and_verbose_the_later_wins() {
     use Verbosity::{Normal, Quiet, Verbose};
     let cases: [(&[&str], Env<'_>, Verbosity); 6] = [
@@ -331,6 +350,7 @@ fn every_setting_can_stand_in_the_environment_and_in_the_file() {
     let values = [
         ("output", "json:/tmp/x"),
         ("format", "prefix"),
+        ("template", "{line}"),
         ("time", "local"),
         ("name", "shop"),
         ("capture", "none"),
@@ -555,10 +575,24 @@ fn refusals_of_words() {
         ("capture", "a\nb", "must be auto, pipes or none"),
         (
             "format",
-            "logfmt",
-            "not available yet; raw, prefix and json are",
+            "xml",
+            "must be one of raw, prefix, json, logfmt, cri, syslog, otlp and template",
         ),
-        ("format", "xml", "must be raw, prefix or json"),
+        (
+            "format",
+            "template",
+            "format \"template\": give the template with --template '{time} {pid} {line}'",
+        ),
+        (
+            "template",
+            "{pid}",
+            "must have one {line} (the columns on each line) or one {record} (the columns once)",
+        ),
+        (
+            "template",
+            "{line",
+            "a { is not closed; write {{ for a brace",
+        ),
         ("time", "gmt", "must be utc, local or none"),
         ("leftovers", "kill", "must be stop or leave"),
         ("control", "", "empty; must be a path, or none"),

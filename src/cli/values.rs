@@ -4,9 +4,10 @@
 //! into one line.
 
 use crate::config::{Capture, ControlSocket, Leftovers};
+use crate::output::format::LineTemplate;
 use crate::output::rotate::period::Period;
 use crate::output::settings::{Compression, WhenFull, WhenSync};
-use crate::output::spec::{Format, OutputSpec, SpecError, TimeStyle};
+use crate::output::spec::{FORMATS, Format, OutputSpec, SpecError, Style, TimeStyle};
 use crate::record::{self, Languages};
 use crate::supervise::remote::place::MAX_PATH;
 use bytesize::ByteSize;
@@ -98,11 +99,9 @@ pub(super) fn leftovers() -> impl TypedValueParser<Value = Leftovers> {
 }
 
 pub(super) fn format() -> impl TypedValueParser<Value = Format> {
-    worded(&["raw", "prefix", "json"], |text| {
-        Format::from_str(text).map_err(|error| match error {
-            SpecError::NotYet(_) => "not available yet; raw, prefix and json are".to_owned(),
-            _ => "must be raw, prefix or json".to_owned(),
-        })
+    let names: Vec<&str> = Format::names().collect();
+    worded(&names, |text| {
+        Format::from_str(text).map_err(|_| format!("must be one of {FORMATS}"))
     })
 }
 
@@ -151,6 +150,16 @@ pub(super) fn keep() -> impl TypedValueParser<Value = usize> {
         Ok(number) if !text.starts_with('+') => Ok(number as usize),
         _ => Err("must be a number of files".to_owned()),
     })
+}
+
+pub(super) fn template() -> impl TypedValueParser<Value = LineTemplate> {
+    text(|text| LineTemplate::parse(text).map_err(|error| without_value(&error.to_string(), text)))
+}
+
+/// A reason without the value in front, which stands in the line already.
+fn without_value(reason: &str, value: &str) -> String {
+    let value = format!("{value:?}: ");
+    reason.strip_prefix(&value).unwrap_or(reason).to_owned()
 }
 
 pub(super) fn time() -> impl TypedValueParser<Value = TimeStyle> {
@@ -361,14 +370,10 @@ pub(super) fn output() -> impl TypedValueParser<Value = OsString> {
         if text.starts_with('-') && text != "-" && !text.starts_with("-,") {
             return Err("no destination; a path that begins with - is written as ./-".to_owned());
         }
-        match OutputSpec::parse(&value, Format::Raw, TimeStyle::Utc) {
-            Ok(_) => Ok(value),
-            Err(error) => {
-                // The path stands in the line already.
-                let reason = error.to_string();
-                let path = format!("{:?}: ", value.to_string_lossy());
-                Err(reason.strip_prefix(&path).unwrap_or(&reason).to_owned())
-            }
+        match OutputSpec::parse(&value, &Style::default()) {
+            // Whether there is a template is known later.
+            Ok(_) | Err(SpecError::NoTemplate) => Ok(value),
+            Err(error) => Err(without_value(&error.to_string(), &value.to_string_lossy())),
         }
     })
 }

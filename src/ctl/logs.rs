@@ -2,9 +2,8 @@
 
 use super::connection::{Connection, Line};
 use super::{Failure, cannot_write};
-use crate::output::format::encode;
+use crate::output::format::Encoder;
 use crate::output::spec::Format;
-use crate::output::time::TimeCache;
 use crate::output::{Origin, Stream};
 use crate::protocol::{Answer, Logs, Request};
 use crate::record::{Kind, Part, Record};
@@ -104,7 +103,7 @@ fn print_all(connection: &mut Connection, follow: bool, printer: &mut Printer) -
 #[derive(Debug)]
 struct Printer {
     format: Format,
-    time: TimeCache,
+    encoder: Encoder,
     out: Vec<u8>,
 }
 
@@ -112,7 +111,7 @@ impl Printer {
     fn new(format: Format) -> Self {
         Self {
             format,
-            time: TimeCache::utc(),
+            encoder: Encoder::new(&format.into(), "", ""),
             out: Vec::new(),
         }
     }
@@ -160,14 +159,7 @@ impl Printer {
             shared: false,
             source: 0,
         };
-        encode(
-            self.format,
-            &mut self.time,
-            "",
-            &origin,
-            &record,
-            &mut self.out,
-        );
+        self.encoder.encode(&origin, &record, &mut self.out);
     }
 }
 
@@ -183,24 +175,12 @@ mod tests {
             shared: true,
             source: 1,
         };
-        let mut line = Vec::new();
-        encode(
-            Format::Json,
-            &mut TimeCache::utc(),
-            "n",
-            &origin,
-            record,
-            &mut line,
-        );
-        let mut expected = Vec::new();
-        encode(
-            format,
-            &mut TimeCache::utc(),
-            "n",
-            &origin,
-            record,
-            &mut expected,
-        );
+        let encoded = |format: Format| {
+            let mut out = Vec::new();
+            Encoder::new(&format.into(), "n", "").encode(&origin, record, &mut out);
+            out
+        };
+        let (line, expected) = (encoded(Format::Json), encoded(format));
         let printed = Printer::new(format).print(&line).to_vec();
         assert_eq!(
             String::from_utf8_lossy(&printed),

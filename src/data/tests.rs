@@ -3,7 +3,7 @@
 use super::*;
 use crate::capture::gate::Counted;
 use crate::output::FdBudget;
-use crate::output::spec::{Filter, Format, OutputSpec, Target, TimeStyle};
+use crate::output::spec::{Filter, OutputSpec, Style, Target};
 use crate::plane::Arrived;
 use crate::record::{Record, Settings};
 use std::io::{PipeReader, Write};
@@ -34,8 +34,7 @@ fn start(log: &Path, max_memory: usize) -> Running {
     let budget = Arc::new(FdBudget::new(100));
     let poll = Poll::new().unwrap();
     let spec = OutputSpec {
-        format: Format::Raw,
-        time: TimeStyle::Utc,
+        style: Style::default(),
         target: Target::File(log.into()),
         filter: Filter::default(),
         when_full: None,

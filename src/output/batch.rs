@@ -59,11 +59,6 @@ impl Batch {
         &self.bytes[self.head..end]
     }
 
-    /// The last byte that was added, if the buffer still has it.
-    pub(super) fn last(&self) -> Option<u8> {
-        self.bytes.last().copied()
-    }
-
     /// How many bytes are still to be written.
     pub(super) fn pending(&self) -> usize {
         self.bytes.len() - self.head

@@ -3,9 +3,9 @@
 use super::batch::Batch;
 use super::budget::FdBudget;
 use super::destinations::{Dropping, Locking, Moving, Syncing};
+use super::format::{Encoder, OpenLine};
 use super::open::{FileId, Kind, Open, There, Way};
 use super::settings::WhenFull;
-use super::spec::Format;
 use crate::output::Origin;
 use crate::record::Record;
 use nix::errno::Errno;
@@ -151,8 +151,8 @@ pub(super) struct Sink {
     pub(super) locking: Locking,
     pub(super) dropping: Dropping,
     pub(super) syncing: Syncing,
-    /// The source of the last record, if that did not end with a newline.
-    tail: Option<u64>,
+    /// The line that the last record left open.
+    tail: Option<OpenLine>,
     /// The last byte written to what is open; a file must not be left inside a line.
     last_written: u8,
 }
@@ -191,24 +191,16 @@ impl Sink {
     }
 
     /// Adds one record. A line that was left open is closed first, unless this record goes on with it.
-    pub(super) fn add(
-        &mut self,
-        format: Format,
-        origin: &Origin,
-        record: &Record<'_>,
-        encode: impl FnOnce(&mut Vec<u8>),
-    ) {
-        let later_part = record.part.is_some_and(|part| part.number > 1);
-        let goes_on = format == Format::Raw && later_part && self.tail == Some(origin.source);
-        let glue = self.tail.is_some() && !goes_on;
+    pub(super) fn add(&mut self, encoder: &mut Encoder, origin: &Origin, record: &Record<'_>) {
+        let left = self.tail.take();
+        let closing = left.filter(|open| !encoder.continues(open, origin, record));
         self.batch.add(|out| {
-            if glue {
-                out.push(b'\n');
+            if let Some(open) = closing {
+                out.extend_from_slice(&open.closing);
             }
-            encode(out);
+            encoder.encode(origin, record, out);
         });
-        let open_line = self.batch.last().is_some_and(|last| last != b'\n');
-        self.tail = open_line.then_some(origin.source);
+        self.tail = encoder.left_open(origin, record);
         self.active = true;
     }
 
@@ -267,8 +259,10 @@ impl Sink {
 
     /// The line that is open will not go on here, although parts of its record may still come.
     pub(super) fn break_line(&mut self) {
-        // No source has this number: they are counted from 0.
-        self.tail = self.tail.map(|_| u64::MAX);
+        if let Some(open) = &mut self.tail {
+            // No source has this number: they are counted from 0.
+            open.source = u64::MAX;
+        }
     }
 
     /// Somebody else has written to the file, and this is its last byte now. True: inside a line.

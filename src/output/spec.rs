@@ -1,5 +1,6 @@
 //! What `-o [FORMAT:]DEST[,FILTER…]` means. Pure.
 
+use super::format::LineTemplate;
 use super::settings::WhenFull;
 use super::template;
 use super::{Origin, Stream};
@@ -14,15 +15,34 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputSpec {
     /// How records are written there.
-    pub format: Format,
-    /// `--time`.
-    pub time: TimeStyle,
+    pub style: Style,
     /// Where.
     pub target: Target,
     /// Which records go there.
     pub filter: Filter,
     /// `when-full=`, where this destination has its own.
     pub when_full: Option<WhenFull>,
+}
+
+/// How records are written. Its default is raw, with times in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Style {
+    /// `--format`, or the word before the destination.
+    pub format: Format,
+    /// `--time`.
+    pub time: TimeStyle,
+    /// `--template`; there where the format is [`Format::Template`].
+    pub template: Option<LineTemplate>,
+}
+
+/// In this format, with times in UTC.
+impl From<Format> for Style {
+    fn from(format: Format) -> Self {
+        Self {
+            format,
+            ..Self::default()
+        }
+    }
 }
 
 /// `--format`.
@@ -35,6 +55,16 @@ pub enum Format {
     Prefix,
     /// One JSON object a line.
     Json,
+    /// `key=value` pairs, one record a line.
+    Logfmt,
+    /// A container's log, as the kubelet reads it.
+    Cri,
+    /// RFC 5424.
+    Syslog,
+    /// OpenTelemetry's JSON, one record a line.
+    Otlp,
+    /// The user's own columns.
+    Template,
 }
 
 /// `--time`.
@@ -104,9 +134,17 @@ pub enum SpecError {
     /// A word before a colon that is no format, in a destination.
     #[error("unknown format {0:?}: there are {FORMATS}; for a path that begins so, write ./{0}:…")]
     UnknownPrefix(String),
-    /// A format of the plan that is not made yet.
-    #[error("format {0:?} is not available yet: there are {FORMATS}")]
-    NotYet(String),
+    /// The format `template` without a `--template`.
+    #[error("format \"template\": give the template with --template '{{time}} {{pid}} {{line}}'")]
+    NoTemplate,
+    /// A template that says nothing of a record, or says it twice.
+    #[error(
+        "must have one {{line}} (the columns on each line) or one {{record}} (the columns once)"
+    )]
+    TemplateContent,
+    /// A template of several lines.
+    #[error("holds a newline; a template makes the columns of one line")]
+    TemplateNewline,
     /// A style of `--time` that does not exist.
     #[error("unknown time style {0:?}: there are utc, local and none")]
     UnknownTime(String),
@@ -123,14 +161,14 @@ pub enum SpecError {
     #[error("{0:?}: a }} closes nothing; write }}}} for a brace")]
     Unopened(String),
     /// `{}` or an unknown name between braces.
-    #[error(
-        "{text:?}: unknown field {{{field}}}: there are {{pid}}, {{slot}}, {{stream}} and {{name}}"
-    )]
+    #[error("{text:?}: unknown field {{{field}}}: there are {fields}")]
     UnknownField {
-        /// The path.
+        /// The path or the template.
         text: String,
         /// What stands between the braces.
         field: String,
+        /// What could have stood there.
+        fields: &'static str,
     },
     /// `,word=…` at the end, where `word` is no filter.
     #[error("unknown filter {0:?}: there are stream=, kind=, slot= and when-full=")]
@@ -154,22 +192,43 @@ pub enum SpecError {
 }
 
 /// The formats, for error messages.
-const FORMATS: &str = "raw, prefix and json";
+pub(crate) const FORMATS: &str = "raw, prefix, json, logfmt, cri, syslog, otlp and template";
 
-/// Formats that are planned, so that nobody takes the word for a path today and for a format tomorrow.
-const PLANNED: [&str; 4] = ["logfmt", "cri", "syslog", "otlp"];
+/// Each format with its name.
+const NAMES: [(&str, Format); 8] = [
+    ("raw", Format::Raw),
+    ("prefix", Format::Prefix),
+    ("json", Format::Json),
+    ("logfmt", Format::Logfmt),
+    ("cri", Format::Cri),
+    ("syslog", Format::Syslog),
+    ("otlp", Format::Otlp),
+    ("template", Format::Template),
+];
+
+impl Format {
+    /// The names of all formats.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(name, _)| *name)
+    }
+}
 
 impl FromStr for Format {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        match text {
-            "raw" => Ok(Self::Raw),
-            "prefix" => Ok(Self::Prefix),
-            "json" => Ok(Self::Json),
-            planned if PLANNED.contains(&planned) => Err(SpecError::NotYet(planned.to_owned())),
-            other => Err(SpecError::UnknownFormat(other.to_owned())),
-        }
+        let known = NAMES.iter().find(|(name, _)| *name == text);
+        known
+            .map(|(_, format)| *format)
+            .ok_or_else(|| SpecError::UnknownFormat(text.to_owned()))
+    }
+}
+
+/// As it is written on the command line.
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = NAMES.iter().find(|(_, format)| format == self);
+        f.write_str(known.map_or("", |(name, _)| name))
     }
 }
 
@@ -187,16 +246,12 @@ impl FromStr for TimeStyle {
 }
 
 impl OutputSpec {
-    /// Parses `[FORMAT:]DEST[,FILTER…]`; `default_format` and `time` are `--format` and `--time`.
+    /// Parses `[FORMAT:]DEST[,FILTER…]`; `default` holds `--format`, `--time` and `--template`.
     ///
     /// A word before the first colon is a format when it consists of `a-z`, `0-9` and `-` only. The text after a comma is
     /// a filter when it begins with a word of `a-z` and `-` and `=` and nothing but filters follows; any other comma belongs to
     /// the path.
-    pub fn parse(
-        text: &OsStr,
-        default_format: Format,
-        time: TimeStyle,
-    ) -> Result<OutputSpec, SpecError> {
+    pub fn parse(text: &OsStr, default: &Style) -> Result<OutputSpec, SpecError> {
         let bytes = text.as_bytes();
         let (format, rest) = split_format(bytes)?;
         let (dest, filter, when_full) = split_filters(rest)?;
@@ -204,9 +259,15 @@ impl OutputSpec {
             return Err(SpecError::Empty(lossy(bytes)));
         }
         let target = parse_target(dest)?;
+        let style = Style {
+            format: format.unwrap_or(default.format),
+            ..default.clone()
+        };
+        if style.format == Format::Template && style.template.is_none() {
+            return Err(SpecError::NoTemplate);
+        }
         Ok(OutputSpec {
-            format: format.unwrap_or(default_format),
-            time,
+            style,
             target,
             filter,
             when_full,
@@ -370,7 +431,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<OutputSpec, SpecError> {
-        OutputSpec::parse(OsStr::new(text), Format::Raw, TimeStyle::Utc)
+        OutputSpec::parse(OsStr::new(text), &Style::default())
     }
 
     fn file(path: &str) -> Target {
@@ -399,20 +460,25 @@ mod tests {
             ("{{x}}.log", Format::Raw, file("{x}.log")),
         ] {
             let spec = parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
-            assert_eq!((spec.format, spec.target), (format, target), "{text}");
+            assert_eq!((spec.style.format, spec.target), (format, target), "{text}");
             assert_eq!(spec.filter, Filter::default(), "{text}");
         }
     }
 
     #[test]
     fn the_default_format_and_time_are_kept() {
-        let spec = OutputSpec::parse(OsStr::new("x"), Format::Json, TimeStyle::None).unwrap();
-        assert_eq!((spec.format, spec.time), (Format::Json, TimeStyle::None));
+        let style = Style {
+            format: Format::Json,
+            time: TimeStyle::None,
+            template: None,
+        };
+        let spec = OutputSpec::parse(OsStr::new("x"), &style).unwrap();
+        assert_eq!(spec.style, style);
     }
 
     #[test]
     fn a_path_need_not_be_utf8() {
-        let spec = OutputSpec::parse(OsStr::from_bytes(b"a\xff"), Format::Raw, TimeStyle::Utc);
+        let spec = OutputSpec::parse(OsStr::from_bytes(b"a\xff"), &Style::default());
         assert_eq!(
             spec.unwrap().target,
             Target::File(PathBuf::from(OsStr::from_bytes(b"a\xff")))
@@ -452,15 +518,15 @@ mod tests {
             ),
             (
                 "xml:a",
-                r#"unknown format "xml": there are raw, prefix and json; for a path that begins so, write ./xml:…"#,
+                r#"unknown format "xml": there are raw, prefix, json, logfmt, cri, syslog, otlp and template; for a path that begins so, write ./xml:…"#,
             ),
             (
                 "2026-11:a",
-                r#"unknown format "2026-11": there are raw, prefix and json; for a path that begins so, write ./2026-11:…"#,
+                r#"unknown format "2026-11": there are raw, prefix, json, logfmt, cri, syslog, otlp and template; for a path that begins so, write ./2026-11:…"#,
             ),
             (
-                "cri:a",
-                r#"format "cri" is not available yet: there are raw, prefix and json"#,
+                "template:a",
+                r#"format "template": give the template with --template '{time} {pid} {line}'"#,
             ),
             (
                 "a,strem=stderr",
@@ -513,11 +579,10 @@ mod tests {
 
     #[test]
     fn words() {
-        assert_eq!("json".parse(), Ok(Format::Json));
-        assert_eq!(
-            "otlp".parse::<Format>(),
-            Err(SpecError::NotYet("otlp".into()))
-        );
+        for name in Format::names() {
+            assert!(FORMATS.contains(name));
+            assert_eq!(name.parse::<Format>().unwrap().to_string(), name);
+        }
         assert_eq!(
             "Json".parse::<Format>(),
             Err(SpecError::UnknownFormat("Json".into()))

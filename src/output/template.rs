@@ -1,41 +1,67 @@
-//! Paths with fields: `logs/{name}.{pid}.log`. Pure.
+//! Paths with fields: `logs/{name}.{pid}.log`; and how any text with fields is split. Pure.
 
 use super::Origin;
-use super::spec::{Piece, SpecError, Template};
+use super::spec::{Piece, SpecError, Template, shown};
 use std::io::Write;
 
 /// Splits a path into texts and fields. `{{` and `}}` are braces.
 pub(super) fn parse(path: &[u8]) -> Result<Vec<Piece>, SpecError> {
-    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let lossy = || String::from_utf8_lossy(path).into_owned();
+    split(path, Piece::Text, field).map_err(|brace| match brace {
+        Brace::Unclosed => SpecError::Unclosed(lossy()),
+        Brace::Unopened => SpecError::Unopened(lossy()),
+        Brace::Unknown(field) => SpecError::UnknownField {
+            text: lossy(),
+            field: shown(&field),
+            fields: FIELDS,
+        },
+    })
+}
+
+/// The fields of a path, for messages.
+const FIELDS: &str = "{pid}, {slot}, {stream} and {name}";
+
+/// What is wrong with the braces of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Brace {
+    Unclosed,
+    Unopened,
+    /// What stands between them.
+    Unknown(Vec<u8>),
+}
+
+/// Splits a template of any kind: `text` makes a piece of a text, `field` one of the name between braces.
+pub(super) fn split<T>(
+    template: &[u8],
+    text: impl Fn(Vec<u8>) -> T,
+    mut field: impl FnMut(&[u8]) -> Option<T>,
+) -> Result<Vec<T>, Brace> {
     let mut pieces = Vec::new();
-    let mut text = Vec::new();
-    let mut rest = path;
+    let mut literal = Vec::new();
+    let mut rest = template;
     while let Some((&first, after)) = rest.split_first() {
         rest = after;
         match first {
             b'{' | b'}' if after.first() == Some(&first) => {
-                text.push(first);
+                literal.push(first);
                 rest = &after[1..];
             }
             b'{' => {
-                let end = after.iter().position(|&b| b == b'}');
-                let end = end.ok_or_else(|| SpecError::Unclosed(lossy(path)))?;
-                let field = field(&after[..end]).ok_or_else(|| SpecError::UnknownField {
-                    text: lossy(path),
-                    field: super::spec::shown(&after[..end]),
-                })?;
-                if !text.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut text)));
+                let end = memchr::memchr(b'}', after).ok_or(Brace::Unclosed)?;
+                let name = &after[..end];
+                let piece = field(name).ok_or_else(|| Brace::Unknown(name.to_vec()))?;
+                if !literal.is_empty() {
+                    pieces.push(text(std::mem::take(&mut literal)));
                 }
-                pieces.push(field);
+                pieces.push(piece);
                 rest = &after[end + 1..];
             }
-            b'}' => return Err(SpecError::Unopened(lossy(path))),
-            other => text.push(other),
+            b'}' => return Err(Brace::Unopened),
+            other => literal.push(other),
         }
     }
-    if !text.is_empty() {
-        pieces.push(Piece::Text(text));
+    if !literal.is_empty() {
+        pieces.push(text(literal));
     }
     Ok(pieces)
 }

@@ -50,8 +50,22 @@ impl TimeCache {
         String::from_utf8(text).unwrap_or_default()
     }
 
+    /// Whether a time is written at all.
+    pub fn is_wanted(&self) -> bool {
+        self.zone.is_some()
+    }
+
     /// Appends the time of `wall_us` (µs since 1970) to `out`; false: nothing, there is no time.
     pub fn write(&mut self, wall_us: u64, out: &mut Vec<u8>) -> bool {
+        self.write_with(wall_us, b"", out)
+    }
+
+    /// As [`Self::write`], with nine digits of the second: the last three are zeros, since microseconds are known.
+    pub fn write_nanos(&mut self, wall_us: u64, out: &mut Vec<u8>) -> bool {
+        self.write_with(wall_us, b"000", out)
+    }
+
+    fn write_with(&mut self, wall_us: u64, more_digits: &[u8], out: &mut Vec<u8>) -> bool {
         let Some(zone) = &self.zone else {
             return false;
         };
@@ -67,6 +81,7 @@ impl TimeCache {
             micros /= 10;
         }
         out.extend_from_slice(&digits);
+        out.extend_from_slice(more_digits);
         out.extend_from_slice(&self.after);
         true
     }

@@ -5,9 +5,8 @@
 
 mod recent;
 
-use crate::output::format::encode;
+use crate::output::format::Encoder;
 use crate::output::spec::Format;
-use crate::output::time::TimeCache;
 use crate::output::{Origin, Stream};
 use crate::plane::{Listen, Report, Room, Wanted};
 use crate::protocol::Answer;
@@ -77,8 +76,7 @@ pub(super) struct Feed {
     /// `None`: nobody can ask.
     recent: Option<Recent>,
     followers: Vec<Follower>,
-    time: TimeCache,
-    name: String,
+    encoder: Encoder,
     line: Vec<u8>,
 }
 
@@ -88,8 +86,7 @@ impl Feed {
         Self {
             recent: keeps.then(Recent::default),
             followers: Vec::new(),
-            time: TimeCache::utc(),
-            name: name.to_owned(),
+            encoder: Encoder::new(&Format::Json.into(), name, ""),
             line: Vec::new(),
         }
     }
@@ -104,8 +101,7 @@ impl Feed {
         let listening = self.followers.iter_mut();
         for follower in listening.filter(|follower| wants(&follower.wanted, origin)) {
             if self.line.is_empty() {
-                let (time, name) = (&mut self.time, &self.name);
-                encode(Format::Json, time, name, origin, record, &mut self.line);
+                self.encoder.encode(origin, record, &mut self.line);
             }
             follower.offer(&self.line);
         }
@@ -141,7 +137,6 @@ impl Feed {
 
     /// From the newest back, so that the oldest are those that find no room; then in their order.
     fn past(&mut self, wanted: &Wanted, count: usize) -> Vec<u8> {
-        let (time, name) = (&mut self.time, &self.name);
         let (mut lines, mut starts) = (Vec::new(), Vec::new());
         let Some(recent) = &self.recent else {
             return lines;
@@ -158,7 +153,7 @@ impl Feed {
                 }
                 starts.push(lines.len());
                 let (origin, record) = (kept.origin(), kept.record());
-                encode(Format::Json, time, name, origin, &record, &mut lines);
+                self.encoder.encode(origin, &record, &mut lines);
                 left -= 1;
             }
             lost += kept.lost();

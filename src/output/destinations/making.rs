@@ -4,6 +4,7 @@ use super::{Destinations, Dropped, Notice, OpenError, Route, To, TokenRange};
 use crate::output::budget::FdBudget;
 use crate::output::destinations::own::{Inherited, OwnSinks};
 use crate::output::destinations::rotating::Turns;
+use crate::output::format::Encoder;
 use crate::output::news::News;
 use crate::output::open::{Cause, Fd, Kind, Open, id_at};
 use crate::output::rotate::family::Family;
@@ -13,7 +14,6 @@ use crate::output::sink::{Owner, Sink};
 use crate::output::spec::{OutputSpec, Target, TimeStyle, shown};
 use crate::output::syncing::Syncer;
 use crate::output::template::file_name;
-use crate::output::time::TimeCache;
 use jiff::tz::TimeZone;
 use mio::{Registry, Token};
 use slab::Slab;
@@ -68,11 +68,12 @@ impl Destinations {
         // All destinations have one `--time`.
         if specs
             .first()
-            .is_some_and(|spec| spec.time == TimeStyle::Local)
+            .is_some_and(|spec| spec.style.time == TimeStyle::Local)
         {
             all.zone = TimeZone::system();
         }
         let mut own = OwnSinks::new(inherited);
+        let host = host_name();
         for spec in specs {
             let when_full = spec.when_full.unwrap_or(all.settings.when_full);
             let to = all.target(&spec.target, when_full, &mut own);
@@ -87,10 +88,8 @@ impl Destinations {
                     cause: cause.to_string(),
                 }
             })?;
-            let (format, time) = (spec.format, TimeCache::new(spec.time));
             all.routes.push(Route {
-                format,
-                time,
+                encoder: Encoder::new(&spec.style, name, &host),
                 filter: spec.filter.clone(),
                 to,
                 when_full,
@@ -245,4 +244,12 @@ fn wall_us() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_micros() as u64)
+}
+
+/// The machine's name; empty where it is not known.
+fn host_name() -> String {
+    nix::unistd::gethostname().map_or_else(
+        |_| String::new(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }

@@ -20,15 +20,14 @@ pub(super) use self::syncing::Syncing;
 use self::rotating::Turns;
 use super::Origin;
 use super::budget::FdBudget;
-use super::format::encode;
+use super::format::Encoder;
 use super::news::News;
 use super::open::Open;
 use super::rotate::keeper::{Keeper, Place};
 use super::settings::{Settings, WhenFull};
 use super::sink::{Owner, Sink, State};
-use super::spec::{Filter, Format, OutputSpec, Template};
+use super::spec::{Filter, OutputSpec, Template};
 use super::syncing::Syncer;
-use super::time::TimeCache;
 use crate::record::Record;
 use jiff::tz::TimeZone;
 use mio::{Registry, Token};
@@ -91,8 +90,7 @@ impl Dropped {
 /// One `-o`: which records, how, where.
 #[derive(Debug)]
 struct Route {
-    format: Format,
-    time: TimeCache,
+    encoder: Encoder,
     filter: Filter,
     to: To,
     when_full: WhenFull,
@@ -178,10 +176,7 @@ impl Destinations {
                 self.drop_record(id, origin, record);
                 continue;
             }
-            let Route { format, time, .. } = &mut self.routes[route];
-            sink.add(*format, origin, record, |out| {
-                encode(*format, time, &self.name, origin, record, out);
-            });
+            sink.add(&mut self.routes[route].encoder, origin, record);
             let early = sink.batch.pending() >= EARLY && sink.state == State::Ready;
             self.queue(id);
             if early {

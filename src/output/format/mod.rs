@@ -3,31 +3,122 @@
 //! Every record ends with a newline, but for a raw part that is not the last: its bytes stay as they are, so that the
 //! parts of a long line are one line again.
 
+mod cri;
 mod json;
+mod logfmt;
+mod otlp;
 mod prefix;
 mod raw;
+mod severity;
+mod syslog;
+mod template;
+mod text;
 
+pub use self::template::LineTemplate;
+
+use self::otlp::Otlp;
+use self::syslog::Syslog;
 use super::Origin;
-use super::spec::Format;
+use super::spec::{Format, Style, TimeStyle};
 use super::time::TimeCache;
 use crate::record::Record;
 
-/// Appends `record` to `out` in the given format.
-///
-/// `time` gives the time column in the style it was made for; `name` is `--name`. unbraid's own messages are records
-/// like any other (`Stream::Unbraid`).
-pub fn encode(
+/// Writes records in one format. What is the same for every record is made once.
+#[derive(Debug)]
+pub struct Encoder {
+    way: Way,
     format: Format,
-    time: &mut TimeCache,
-    name: &str,
-    origin: &Origin,
-    record: &Record<'_>,
-    out: &mut Vec<u8>,
-) {
-    match format {
-        Format::Raw => raw::encode(record, out),
-        Format::Prefix => prefix::encode(time, origin, record, out),
-        Format::Json => json::encode(time, name, origin, record, out),
+    /// The time column in the style of `--time`.
+    time: TimeCache,
+    /// `--name`.
+    name: String,
+}
+
+#[derive(Debug)]
+enum Way {
+    Raw,
+    Prefix,
+    Json,
+    Logfmt,
+    Cri,
+    Syslog(Syslog),
+    Otlp(Otlp),
+    Template(LineTemplate),
+}
+
+/// A line that a record left open in its destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OpenLine {
+    /// The format that can go on with it.
+    pub(super) format: Format,
+    /// The source whose next part goes on with it.
+    pub(super) source: u64,
+    /// What closes it when something else comes next.
+    pub(super) closing: Vec<u8>,
+}
+
+impl Encoder {
+    /// An encoder for `style`. `name` is `--name`; `host` the machine's name, empty where it is not known.
+    pub fn new(style: &Style, name: &str, host: &str) -> Self {
+        let way = match (style.format, &style.template) {
+            (Format::Prefix, _) => Way::Prefix,
+            (Format::Json, _) => Way::Json,
+            (Format::Logfmt, _) => Way::Logfmt,
+            (Format::Cri, _) => Way::Cri,
+            (Format::Syslog, _) => Way::Syslog(Syslog::new(name, host)),
+            (Format::Otlp, _) => Way::Otlp(Otlp::new(name, host)),
+            (Format::Template, Some(template)) => Way::Template(template.clone()),
+            // A template that nobody gave is refused before.
+            (Format::Raw | Format::Template, _) => Way::Raw,
+        };
+        // An entry without a time is none in that format.
+        let style_of_time = match (style.format, style.time) {
+            (Format::Cri, TimeStyle::None) => TimeStyle::Utc,
+            (_, time) => time,
+        };
+        Self {
+            way,
+            format: style.format,
+            time: TimeCache::new(style_of_time),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Appends `record` to `out`. unbraid's own messages are records like any other (`Stream::Unbraid`).
+    pub fn encode(&mut self, origin: &Origin, record: &Record<'_>, out: &mut Vec<u8>) {
+        let (time, name) = (&mut self.time, self.name.as_str());
+        match &self.way {
+            Way::Raw => raw::encode(record, out),
+            Way::Prefix => prefix::encode(time, origin, record, out),
+            Way::Json => json::encode(time, name, origin, record, out),
+            Way::Logfmt => logfmt::encode(time, name, origin, record, out),
+            Way::Cri => cri::encode(time, origin, record, out),
+            Way::Syslog(syslog) => syslog.encode(time, origin, record, out),
+            Way::Otlp(otlp) => otlp.encode(time, origin, record, out),
+            Way::Template(template) => template.encode(time, name, origin, record, out),
+        }
+    }
+
+    /// The line that `record` leaves open: a part that was cut inside a line, in a format that goes on with it.
+    pub(super) fn left_open(&mut self, origin: &Origin, record: &Record<'_>) -> Option<OpenLine> {
+        if !goes_on(record) || record.bytes.last() == Some(&b'\n') {
+            return None;
+        }
+        let closing = match self.way {
+            Way::Raw => b"\n".to_vec(),
+            Way::Cri => cri::closing(&mut self.time, origin, record),
+            _ => return None,
+        };
+        Some(OpenLine {
+            format: self.format,
+            source: origin.source,
+            closing,
+        })
+    }
+
+    /// Whether `record` goes on with a line that was left open.
+    pub(super) fn continues(&self, open: &OpenLine, origin: &Origin, record: &Record<'_>) -> bool {
+        went_before(record) && open.format == self.format && open.source == origin.source
     }
 }
 
@@ -39,6 +130,35 @@ fn goes_on(record: &Record<'_>) -> bool {
 /// Whether the record began in another part.
 fn went_before(record: &Record<'_>) -> bool {
     record.part.is_some_and(|part| part.number > 1)
+}
+
+/// The text of the record without its last newline, and whether it had one. A part that goes on keeps every byte, so that
+/// the parts' messages, joined, are the record's.
+fn message_of<'a>(record: &Record<'a>) -> (&'a [u8], bool) {
+    if goes_on(record) {
+        return (record.bytes, true);
+    }
+    match record.bytes.strip_suffix(b"\n") {
+        Some(message) => (message, true),
+        None => (record.bytes, false),
+    }
+}
+
+/// The lines without their newlines, and whether each had one: only the last may lack it.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        Some(if let Some(newline) = memchr::memchr(b'\n', rest) {
+            let line = &rest[..newline];
+            rest = &rest[newline + 1..];
+            (line, true)
+        } else {
+            (std::mem::take(&mut rest), false)
+        })
+    })
 }
 
 /// Appends a number; the standard library's formatting is several times slower, and a PID stands on every line.

@@ -227,7 +227,7 @@ fn numbers(text: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
 mod tests {
     use super::*;
     use crate::output::Origin;
-    use crate::output::spec::{Format, OutputSpec, Target, TimeStyle};
+    use crate::output::spec::{OutputSpec, Style, Target};
     use proptest::prelude::*;
     use std::ffi::OsStr;
 
@@ -238,7 +238,7 @@ mod tests {
     }];
 
     fn template(text: &str) -> Template {
-        let spec = OutputSpec::parse(OsStr::new(text), Format::Raw, TimeStyle::None).unwrap();
+        let spec = OutputSpec::parse(OsStr::new(text), &Style::default()).unwrap();
         match spec.target {
             Target::Template(template) => template,
             other => panic!("{other:?}"),

@@ -17,7 +17,7 @@ use super::*;
 use crate::output::Stream;
 use crate::output::open::{Fd, Way};
 use crate::output::settings::{Rotation, WhenSync};
-use crate::output::spec::TimeStyle;
+use crate::output::spec::{Style, TimeStyle};
 use crate::record::{Kind as RecordKind, Part};
 use mio::{Events, Poll};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -185,7 +185,11 @@ const US: u64 = 1_795_428_000_123_456;
 
 fn parse(dir: &TempDir, spec: &str) -> OutputSpec {
     let spec = spec.replace("DIR", dir.path().to_str().unwrap());
-    OutputSpec::parse(OsStr::new(&spec), Format::Raw, TimeStyle::None).unwrap()
+    let style = Style {
+        time: TimeStyle::None,
+        ..Style::default()
+    };
+    OutputSpec::parse(OsStr::new(&spec), &style).unwrap()
 }
 
 fn null() -> OwnedFd {

@@ -1,3 +1,7 @@
+mod columns;
+mod fields;
+mod syslog;
+
 use super::*;
 use crate::output::Stream;
 use crate::output::spec::TimeStyle;
@@ -18,6 +22,15 @@ const ORIGIN: Origin = Origin {
     source: 1,
 };
 
+const TRACEBACK: Kind<'static> = Kind::Traceback(Trace {
+    lang: "python",
+    exception_type: Some(b"app.Error"),
+    exception_message: Some(b"no \"x\""),
+    file: Some(b"a/b.py"),
+    line: Some(u64::MAX),
+    function: Some(b"f.<locals>.g"),
+});
+
 fn record(bytes: &[u8]) -> Record<'_> {
     Record {
         bytes,
@@ -34,17 +47,22 @@ fn part(bytes: &[u8], number: u32, last: bool) -> Record<'_> {
     }
 }
 
-fn bytes_of(format: Format, style: TimeStyle, origin: &Origin, record: &Record<'_>) -> Vec<u8> {
+fn style(format: Format, time: TimeStyle) -> Style {
+    Style {
+        format,
+        time,
+        template: None,
+    }
+}
+
+fn bytes_of(format: Format, time: TimeStyle, origin: &Origin, record: &Record<'_>) -> Vec<u8> {
+    encoded(&style(format, time), origin, record)
+}
+
+fn encoded(style: &Style, origin: &Origin, record: &Record<'_>) -> Vec<u8> {
     // What stands in the buffer already must stay.
     let mut out = b"before".to_vec();
-    encode(
-        format,
-        &mut TimeCache::new(style),
-        "app",
-        origin,
-        record,
-        &mut out,
-    );
+    Encoder::new(style, "app", "host").encode(origin, record, &mut out);
     out.strip_prefix(b"before").expect("kept").to_vec()
 }
 
@@ -103,14 +121,6 @@ fn prefix_names_the_stream_and_can_do_without_time() {
 #[test]
 fn json_keys_and_their_order() {
     let head = r#"{"time":"2026-11-23T10:00:00.123456Z","pid":1234,"slot":2,"stream":"stderr","name":"app""#;
-    let traceback = Kind::Traceback(Trace {
-        lang: "python",
-        exception_type: Some(b"app.Error"),
-        exception_message: Some(b"no \"x\""),
-        file: Some(b"a/b.py"),
-        line: Some(u64::MAX),
-        function: Some(b"f.<locals>.g"),
-    });
     let early = Kind::Traceback(Trace {
         lang: "python",
         exception_type: None,
@@ -154,7 +164,7 @@ fn json_keys_and_their_order() {
         ),
         (
             Record {
-                kind: traceback,
+                kind: TRACEBACK,
                 ..record(b"T\n")
             },
             r#""kind":"traceback","lang":"python","exception.type":"app.Error","exception.message":"no \"x\"","code.filepath":"a/b.py","code.lineno":18446744073709551615,"code.function":"f.<locals>.g","message":"T"}"#,
