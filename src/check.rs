@@ -297,8 +297,12 @@ fn output(spec: &OutputSpec) -> String {
         Target::Stderr => "stderr".to_owned(),
         Target::File(path) => path.display().to_string(),
         Target::Template(template) => template.pieces.iter().map(piece).collect(),
+        Target::Network(remote) => remote.peer.to_string(),
     };
-    let mut text = format!("{}:{target}", spec.style.format);
+    let mut text = match &spec.target {
+        Target::Network(_) => target,
+        _ => format!("{}:{target}", spec.style.format),
+    };
     text.extend(
         spec.filter
             .streams

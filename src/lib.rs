@@ -15,7 +15,7 @@
 //! | `protocol` | what unbraid and `unbraidctl` say to each other | yes |
 //! | `plane` | what the two planes say to each other | |
 //! | `record` | bytes → lines → records | yes |
-//! | `output` | records → formats → destinations; rotation | `spec`, `template`, `format`, `rotate::plan` and its like |
+//! | `output` | records → formats → destinations; rotation | `spec`, `template`, `format`; `rotate::plan` and its like; of `network`: `peer`, `backlog`, `local`, `journal` |
 //! | `sys` | the system calls that no library offers safely | |
 //!
 //! No interface of this library is stable; the program's command line is.

@@ -288,7 +288,7 @@ fn with_own_messages(config: &Config) -> Vec<OutputSpec> {
     let told = specs.iter().any(|spec| match spec.target {
         Target::Stderr => true,
         Target::Stdout => same_file(),
-        Target::File(_) | Target::Template(_) => false,
+        Target::File(_) | Target::Template(_) | Target::Network(_) => false,
     });
     if !told {
         let filter = Filter {

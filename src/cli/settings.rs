@@ -5,6 +5,7 @@ use super::identity::identity;
 use super::{Args, values};
 use crate::config::{Config, Verbosity};
 use crate::output::Stream;
+use crate::output::network::{IN_MEMORY, MOST_DOUBT};
 use crate::output::settings::{Rotation, Settings};
 use crate::output::spec::{Filter, Format, OutputSpec, SpecError, Style, Target};
 use crate::record;
@@ -156,13 +157,37 @@ fn outputs(args: &Args) -> Result<Vec<OutputSpec>, Fault> {
         ]);
     }
     let parsed = args.output.iter().map(|text| {
-        OutputSpec::parse(text, &style).map_err(|error| Fault {
+        let fault = |reason| Fault {
             key: "output",
             value: text.to_string_lossy().into_owned(),
-            reason: error.to_string(),
-        })
+            reason,
+        };
+        let mut spec = OutputSpec::parse(text, &style).map_err(|error| fault(error.to_string()))?;
+        bound_queue(&mut spec, args.max_memory).map_err(fault)?;
+        Ok(spec)
     });
     parsed.collect()
+}
+
+/// A queue in memory is a part of `--max-memory`. The default yields to a small one; what was asked for does not.
+fn bound_queue(spec: &mut OutputSpec, max_memory: usize) -> Result<(), String> {
+    let Target::Network(remote) = &mut spec.target else {
+        return Ok(());
+    };
+    let most = max_memory as u64 / 4;
+    remote.queue.kept = Some(MOST_DOUBT.min(most / 4));
+    match remote.queue.size {
+        _ if remote.queue.folder.is_some() => Ok(()),
+        None => {
+            remote.queue.size = Some(IN_MEMORY.min(most / 2));
+            Ok(())
+        }
+        Some(size) if size <= most => Ok(()),
+        Some(_) => Err(format!(
+            "a queue in memory must be at most a quarter of --max-memory, which is {}; queue= puts it on disk",
+            values::size_text(max_memory)
+        )),
+    }
 }
 
 fn own(style: &Style, target: Target, streams: &[Stream]) -> OutputSpec {

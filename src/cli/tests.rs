@@ -275,6 +275,25 @@ fn languages_and_record_starts() {
 }
 
 #[test]
+fn a_queue_in_memory_is_a_part_of_all_memory() {
+    let size = |args: &[&str]| match &config(&[args, &["true"]].concat(), &[]).outputs[0].target {
+        Target::Network(remote) => remote.queue.size,
+        other => panic!("{other:?}"),
+    };
+    let memory = "--max-memory=16MiB";
+    assert_eq!(size(&["-o=syslog:"]), Some(8 << 20));
+    assert_eq!(size(&[memory, "-o=syslog:"]), Some(2 << 20));
+    assert_eq!(size(&["-o=syslog:,queue=/q"]), None);
+    assert_eq!(size(&[memory, "-o=syslog:,queue-size=4MiB"]), Some(4 << 20));
+    let on_disk = "-o=syslog:,queue-size=1GiB,queue=/q";
+    assert_eq!(size(&[memory, on_disk]), Some(1 << 30));
+    assert_eq!(
+        refusal(&[memory, "-o=syslog:,queue-size=5MiB", "true"], &[]),
+        "unbraid: --output 'syslog:,queue-size=5MiB': a queue in memory must be at most a quarter of --max-memory, which is 16MiB; queue= puts it on disk"
+    );
+}
+
+#[test]
 fn a_template_is_the_format_where_none_is_given() {
     let formats = |args: &[&str]| {
         let outputs = config(&[args, &["true"]].concat(), &[]).outputs;

@@ -321,6 +321,7 @@ impl Plane {
             c.records, c.bytes, c.processes, c.shared, c.parts
         );
         self.say(Level::Info, &text);
+        self.parts.destinations.hurry();
         self.last_round_over = true;
     }
 
@@ -334,8 +335,9 @@ impl Plane {
         let Some(until) = self.finish else {
             return Next::Go;
         };
-        let unwritten = self.parts.destinations.pending() + self.parts.destinations.undelivered();
-        if unwritten > 0 && Instant::now() < until {
+        let destinations = &self.parts.destinations;
+        let unwritten = destinations.pending() + destinations.undelivered();
+        if unwritten + destinations.deliverable() > 0 && Instant::now() < until {
             return Next::Go;
         }
         self.parts.destinations.sync_all();

@@ -1,10 +1,12 @@
 //! `--check`: what each destination is and whether it could be written. Nothing is made, opened or changed.
 
-use super::open::{Cause, Fd, check_inherited};
+use super::network::{Peer, Remote};
+use super::open::{Cause, Fd, check_inherited, file_type};
 use super::seen::Seen;
 use super::spec::{OutputSpec, Target, shown};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::stat::SFlag;
 use nix::unistd::{AccessFlags, faccessat};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -17,6 +19,7 @@ pub(super) fn check(specs: &[OutputSpec]) -> Vec<(String, Result<String, String>
             Target::Stdout => inherited(&Fd::Stdout(std::io::stdout())),
             Target::Stderr => inherited(&Fd::Stderr(std::io::stderr())),
             Target::File(path) => file(path),
+            Target::Network(remote) => receiver(remote),
             // What comes after the first field is known with the first record only.
             Target::Template(template) => {
                 let start = template.fixed_start();
@@ -34,6 +37,23 @@ pub(super) fn check(specs: &[OutputSpec]) -> Vec<(String, Result<String, String>
         )
     };
     specs.iter().map(answer).collect()
+}
+
+/// Nobody is called: that would be seen.
+fn receiver(remote: &Remote) -> Result<String, Cause> {
+    let what = match &remote.peer {
+        Peer::Tcp { .. } => "a receiver over TCP, not tried",
+        Peer::Local(path) | Peer::Journal(path) => match nix::sys::stat::stat(path.as_path()) {
+            Ok(stat) if file_type(&stat) == SFlag::S_IFSOCK => "a socket",
+            Ok(_) => return Err(Cause::NoSocket),
+            Err(Errno::ENOENT) => "no socket yet; records would wait for it",
+            Err(errno) => return Err(errno.into()),
+        },
+    };
+    Ok(match &remote.queue.folder {
+        None => what.to_owned(),
+        Some(path) => format!("{what}, with a queue on disk{}", made(folder(path)?)),
+    })
 }
 
 fn inherited(fd: &Fd) -> Result<String, Cause> {

@@ -20,7 +20,7 @@ const MEMORY_DEVICES: u64 = 1;
 pub(super) enum Cause {
     #[error("{}", .0.desc())]
     Errno(Errno),
-    #[error("it is a socket; only pipes, files and terminals can be written to")]
+    #[error("it is a socket; write syslog+unix:PATH for one that takes syslog")]
     Socket,
     #[error("it is a block device, and what it holds would be overwritten")]
     BlockDevice,
@@ -37,6 +37,10 @@ pub(super) enum Cause {
     ReadOnly,
     #[error("it changed while it was being opened")]
     Changing,
+    #[error("it is no socket")]
+    NoSocket,
+    #[error("its queue: {0}")]
+    Queue(String),
 }
 
 impl From<Errno> for Cause {

@@ -1,6 +1,9 @@
 //! What `-o [FORMAT:]DEST[,FILTER…]` means. Pure.
 
+pub use super::refusal::SpecError;
+
 use super::format::LineTemplate;
+use super::network::{Peer, Queue, Remote};
 use super::settings::WhenFull;
 use super::template;
 use super::{Origin, Stream};
@@ -90,6 +93,8 @@ pub enum Target {
     File(PathBuf),
     /// A file for each distinct expansion, opened at its first record.
     Template(Template),
+    /// A receiver of records, in its own form.
+    Network(Remote),
 }
 
 /// A path with fields.
@@ -123,72 +128,6 @@ pub struct Filter {
     pub traceback: Option<bool>,
     /// `slot=`. Several are alternatives; empty: all slots.
     pub slots: Vec<u32>,
-}
-
-/// Why a `-o`, `--format` or `--time` is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SpecError {
-    /// A format that does not exist.
-    #[error("unknown format {0:?}: there are {FORMATS}")]
-    UnknownFormat(String),
-    /// A word before a colon that is no format, in a destination.
-    #[error("unknown format {0:?}: there are {FORMATS}; for a path that begins so, write ./{0}:…")]
-    UnknownPrefix(String),
-    /// The format `template` without a `--template`.
-    #[error("format \"template\": give the template with --template '{{time}} {{pid}} {{line}}'")]
-    NoTemplate,
-    /// A template that says nothing of a record, or says it twice.
-    #[error(
-        "must have one {{line}} (the columns on each line) or one {{record}} (the columns once)"
-    )]
-    TemplateContent,
-    /// A template of several lines.
-    #[error("holds a newline; a template makes the columns of one line")]
-    TemplateNewline,
-    /// A style of `--time` that does not exist.
-    #[error("unknown time style {0:?}: there are utc, local and none")]
-    UnknownTime(String),
-    /// Nothing where the destination should be.
-    #[error("no destination in {0:?}: give -, stdout, stderr or a path")]
-    Empty(String),
-    /// A path that no file can have.
-    #[error("the path {0:?} holds a NUL byte")]
-    Nul(String),
-    /// `{` without `}`.
-    #[error("{0:?}: a {{ is not closed; write {{{{ for a brace")]
-    Unclosed(String),
-    /// `}` without `{`.
-    #[error("{0:?}: a }} closes nothing; write }}}} for a brace")]
-    Unopened(String),
-    /// `{}` or an unknown name between braces.
-    #[error("{text:?}: unknown field {{{field}}}: there are {fields}")]
-    UnknownField {
-        /// The path or the template.
-        text: String,
-        /// What stands between the braces.
-        field: String,
-        /// What could have stood there.
-        fields: &'static str,
-    },
-    /// `,word=…` at the end, where `word` is no filter.
-    #[error("unknown filter {0:?}: there are stream=, kind=, slot= and when-full=")]
-    UnknownFilter(String),
-    /// A filter's value that means nothing.
-    #[error("{key}={value:?}: {wanted}")]
-    FilterValue {
-        /// The filter.
-        key: &'static str,
-        /// What was given.
-        value: String,
-        /// What could have been.
-        wanted: &'static str,
-    },
-    /// Two `kind=`, which no record could satisfy or of which one says nothing.
-    #[error("kind= is given twice")]
-    KindTwice,
-    /// Two `when-full=`.
-    #[error("when-full= is given twice")]
-    WhenFullTwice,
 }
 
 /// The formats, for error messages.
@@ -253,17 +192,37 @@ impl OutputSpec {
     /// the path.
     pub fn parse(text: &OsStr, default: &Style) -> Result<OutputSpec, SpecError> {
         let bytes = text.as_bytes();
-        let (format, rest) = split_format(bytes)?;
-        let (dest, filter, when_full) = split_filters(rest)?;
-        if dest.is_empty() {
-            return Err(SpecError::Empty(lossy(bytes)));
-        }
-        let target = parse_target(dest)?;
+        let (dest, words) = split_words(bytes);
+        let (filter, queue, when_full) = sort_words(&words)?;
+        let (format, dest) = match Peer::parse(dest) {
+            Some(_) => (None, dest),
+            None => split_format(dest)?,
+        };
+        let target = match Peer::parse(dest) {
+            Some(peer) => {
+                let peer = peer?;
+                if format.is_some() {
+                    return Err(SpecError::FormatFixed(peer.to_string()));
+                }
+                Target::Network(Remote { peer, queue })
+            }
+            None if queue != Queue::default() => {
+                let key = if queue.folder.is_some() {
+                    "queue"
+                } else {
+                    "queue-size"
+                };
+                return Err(SpecError::NoQueue(key.to_owned()));
+            }
+            None if dest.is_empty() => return Err(SpecError::Empty(lossy(bytes))),
+            None => parse_target(dest)?,
+        };
         let style = Style {
             format: format.unwrap_or(default.format),
             ..default.clone()
         };
-        if style.format == Format::Template && style.template.is_none() {
+        let own_form = matches!(target, Target::Network(_));
+        if style.format == Format::Template && style.template.is_none() && !own_form {
             return Err(SpecError::NoTemplate);
         }
         Ok(OutputSpec {
@@ -298,25 +257,41 @@ fn split_format(text: &[u8]) -> Result<(Option<Format>, &[u8]), SpecError> {
 }
 
 /// Takes `,key=value` off the end, as often as there is one.
-fn split_filters(text: &[u8]) -> Result<(&[u8], Filter, Option<WhenFull>), SpecError> {
+fn split_words(text: &[u8]) -> (&[u8], Vec<(String, &[u8])>) {
     let mut dest = text;
     let mut found = Vec::new();
     while let Some(comma) = memchr::memrchr(b',', dest) {
-        let Some((key, value)) = as_filter(&dest[comma + 1..]) else {
+        let Some((key, value)) = as_word(&dest[comma + 1..]) else {
             break;
         };
-        found.push((lossy(key), lossy(value)));
+        found.push((lossy(key), value));
         dest = &dest[..comma];
     }
-    let (mut filter, mut when_full) = (Filter::default(), None);
-    for (key, value) in found.iter().rev() {
+    found.reverse();
+    (dest, found)
+}
+
+/// `key=value`, where the key is a word of `a-z` and `-`.
+fn as_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let equals = memchr::memchr(b'=', text)?;
+    let key = &text[..equals];
+    let letter = |b: &u8| b.is_ascii_lowercase() || *b == b'-';
+    let word = !key.is_empty() && key.iter().all(letter);
+    word.then_some((key, &text[equals + 1..]))
+}
+
+/// Which words are filters, and which are about a queue or about what is done when it is full.
+fn sort_words(words: &[(String, &[u8])]) -> Result<(Filter, Queue, Option<WhenFull>), SpecError> {
+    let (mut filter, mut queue, mut when_full) = (Filter::default(), Queue::default(), None);
+    for (key, value) in words {
         match key.as_str() {
             "when-full" if when_full.is_some() => return Err(SpecError::WhenFullTwice),
-            "when-full" => when_full = Some(parse_when_full(value)?),
-            _ => filter.add(key, value)?,
+            "when-full" => when_full = Some(parse_when_full(&lossy(value))?),
+            _ if queue.add(key, value)? => {}
+            _ => filter.add(key, &lossy(value))?,
         }
     }
-    Ok((dest, filter, when_full))
+    Ok((filter, queue, when_full))
 }
 
 fn parse_when_full(value: &str) -> Result<WhenFull, SpecError> {
@@ -325,15 +300,6 @@ fn parse_when_full(value: &str) -> Result<WhenFull, SpecError> {
         value: value.to_owned(),
         wanted: "there are block and drop",
     })
-}
-
-/// `key=value`, where the key is a word of `a-z` and `-`.
-fn as_filter(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let equals = memchr::memchr(b'=', text)?;
-    let key = &text[..equals];
-    let letter = |b: &u8| b.is_ascii_lowercase() || *b == b'-';
-    let word = !key.is_empty() && key.iter().all(letter);
-    word.then_some((key, &text[equals + 1..]))
 }
 
 fn parse_target(dest: &[u8]) -> Result<Target, SpecError> {
@@ -405,12 +371,13 @@ impl fmt::Display for Target {
             Self::Stderr => f.write_str("stderr"),
             Self::File(path) => f.write_str(&shown(path.as_os_str().as_bytes())),
             Self::Template(template) => f.write_str(&shown(&template.source())),
+            Self::Network(remote) => remote.peer.fmt(f),
         }
     }
 }
 
 /// Bytes of a path as text for a message: control characters escaped, so that it stays one line.
-pub(super) fn shown(path: &[u8]) -> String {
+pub(crate) fn shown(path: &[u8]) -> String {
     let mut text = String::new();
     for c in lossy(path).chars() {
         if c.is_control() {
@@ -463,6 +430,41 @@ mod tests {
             assert_eq!((spec.style.format, spec.target), (format, target), "{text}");
             assert_eq!(spec.filter, Filter::default(), "{text}");
         }
+    }
+
+    #[test]
+    fn receivers_have_a_form_of_their_own_and_a_queue() {
+        let text = "syslog+tcp://[::1]:514,stream=stderr,queue=/var/q,queue-size=1MiB";
+        let spec = parse(text).unwrap();
+        let queue = Queue {
+            folder: Some(PathBuf::from("/var/q")),
+            size: Some(1 << 20),
+            kept: None,
+        };
+        let peer = Peer::Tcp {
+            host: "::1".to_owned(),
+            port: 514,
+        };
+        assert_eq!(spec.target, Target::Network(Remote { peer, queue }));
+        assert_eq!(spec.target.to_string(), "syslog+tcp://[::1]:514");
+        assert_eq!(spec.filter.streams, [Stream::Stderr]);
+        for (text, target, format) in [
+            ("syslog:", "syslog:", Format::Raw),
+            ("syslog:,slot=1", "syslog:", Format::Raw),
+            ("syslog:app.log", "app.log", Format::Syslog),
+            ("syslog:-", "stdout", Format::Syslog),
+            ("./syslog:", "./syslog:", Format::Raw),
+            ("journald:", "journald:", Format::Raw),
+        ] {
+            let spec = parse(text).unwrap();
+            let found = (spec.target.to_string(), spec.style.format);
+            assert_eq!(found, (target.to_owned(), format), "{text}");
+        }
+        let template = Style {
+            format: Format::Template,
+            ..Style::default()
+        };
+        assert!(OutputSpec::parse(OsStr::new("journald:"), &template).is_ok());
     }
 
     #[test]
@@ -567,6 +569,24 @@ mod tests {
                 "a{PID}",
                 r#""a{PID}": unknown field {PID}: there are {pid}, {slot}, {stream} and {name}"#,
             ),
+            (
+                "json:syslog+tcp://h:1",
+                "syslog+tcp://h:1 has a form of its own: give no format before it",
+            ),
+            (
+                "raw:journald:",
+                "journald: has a form of its own: give no format before it",
+            ),
+            ("syslog+tcp://h", r#""//h": must be syslog+tcp://HOST:PORT"#),
+            (
+                "a,queue=b",
+                "queue= is for syslog: and journald: destinations",
+            ),
+            (
+                "a,queue-size=1MiB",
+                "queue-size= is for syslog: and journald: destinations",
+            ),
+            ("syslog:,queue=", r#"queue="": the path of a folder"#),
             ("a\0b", r#"the path "a\0b" holds a NUL byte"#),
         ] {
             let error = parse(text).expect_err(text).to_string();

@@ -49,3 +49,16 @@ pub fn stat_number(fd: i32) -> Option<libc::stat> {
         (libc::fstat(fd, &raw mut stat) == 0).then_some(stat)
     }
 }
+
+/// How many bytes of what was written to a socket the other side does not have: on TCP those that its kernel has not
+/// acknowledged, on a local socket those that it has not read, with the kernel's own overhead (SIOCOUTQ, tcp(7), unix(7)).
+pub fn unacknowledged(socket: impl AsFd) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ, which is SIOCOUTQ's number, writes one int.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(count.max(0) as usize)
+    }
+}

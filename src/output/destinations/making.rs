@@ -5,13 +5,14 @@ use crate::output::budget::FdBudget;
 use crate::output::destinations::own::{Inherited, OwnSinks};
 use crate::output::destinations::rotating::Turns;
 use crate::output::format::Encoder;
+use crate::output::network::{Receivers, Remote};
 use crate::output::news::News;
 use crate::output::open::{Cause, Fd, Kind, Open, id_at};
 use crate::output::rotate::family::Family;
 use crate::output::rotate::keeper::{Keeper, Place};
 use crate::output::settings::{Settings, WhenFull, WhenSync};
 use crate::output::sink::{Owner, Sink};
-use crate::output::spec::{OutputSpec, Target, TimeStyle, shown};
+use crate::output::spec::{OutputSpec, Style, Target, TimeStyle, shown};
 use crate::output::syncing::Syncer;
 use crate::output::template::file_name;
 use jiff::tz::TimeZone;
@@ -26,6 +27,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The descriptors of the bell, [`News`].
 const BELL: usize = 2;
+
+/// The last tokens, which are no sink's.
+pub(super) const NO_SINKS: usize = 2;
 
 impl Destinations {
     /// Opens every destination but those of templates, which are opened at their first record.
@@ -76,7 +80,7 @@ impl Destinations {
         let host = host_name();
         for spec in specs {
             let when_full = spec.when_full.unwrap_or(all.settings.when_full);
-            let to = all.target(&spec.target, when_full, &mut own);
+            let to = all.target(spec, when_full, &mut own, &host);
             let to = to.map_err(|cause| {
                 let operation = match cause {
                     Cause::Lock(_) => "lock",
@@ -110,6 +114,7 @@ impl Destinations {
         Self {
             routes: Vec::new(),
             sinks: Slab::new(),
+            receivers: Receivers::default(),
             by_path: HashMap::new(),
             owned: BTreeSet::new(),
             by_use: BTreeMap::new(),
@@ -162,17 +167,23 @@ impl Destinations {
 
     /// The bell has the last token.
     pub(super) fn bell(&self) -> Token {
-        Token(self.tokens.first + self.tokens.count - 1)
+        Token(self.tokens.first + self.tokens.count.saturating_sub(1))
+    }
+
+    /// The one before is the receivers'.
+    pub(super) fn receivers_token(&self) -> Token {
+        Token(self.tokens.first + self.tokens.count.saturating_sub(NO_SINKS))
     }
 
     /// Where several destinations lead to the same place, the first of them says what is done when that is full.
     fn target(
         &mut self,
-        target: &Target,
+        spec: &OutputSpec,
         when_full: WhenFull,
         own: &mut OwnSinks,
+        host: &str,
     ) -> Result<To, Cause> {
-        match target {
+        match &spec.target {
             Target::Template(template) => {
                 let family = Family::of_template(template, &self.file_name);
                 self.places.push(Place::Template(family));
@@ -184,7 +195,21 @@ impl Destinations {
             Target::Stdout => self.fixed(when_full, |all| own.stdout(all)),
             Target::Stderr => self.fixed(when_full, |all| own.stderr(all)),
             Target::File(path) => self.fixed(when_full, |all| all.fixed_path(path, own)),
+            Target::Network(remote) => self.receiver(remote, &spec.style, host),
         }
+    }
+
+    fn receiver(&mut self, remote: &Remote, style: &Style, host: &str) -> Result<To, Cause> {
+        // A socket, and for a queue on disk its position and a segment at each end; the first also needs the bell.
+        let needed = if remote.queue.folder.is_some() { 6 } else { 3 };
+        if !self.budget.try_take(needed) {
+            return Err(Cause::NoDescriptor);
+        }
+        let token = self.receivers_token();
+        let about = (style, self.name.as_str(), host);
+        let id = self.receivers.open(remote, about, &self.registry, token);
+        id.map(To::Receiver)
+            .map_err(|error| Cause::Queue(crate::cause(&error)))
     }
 
     fn fixed(

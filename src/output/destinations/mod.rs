@@ -21,6 +21,7 @@ use self::rotating::Turns;
 use super::Origin;
 use super::budget::FdBudget;
 use super::format::Encoder;
+use super::network::Receivers;
 use super::news::News;
 use super::open::Open;
 use super::rotate::keeper::{Keeper, Place};
@@ -104,6 +105,8 @@ enum To {
         /// Where the keeper of old files knows them.
         place: usize,
     },
+    /// A receiver's number.
+    Receiver(usize),
 }
 
 /// All destinations.
@@ -112,6 +115,7 @@ pub struct Destinations {
     routes: Vec<Route>,
     /// The key is the distance from the first token.
     sinks: Slab<Sink>,
+    receivers: Receivers,
     /// Paths as they are opened → sinks, so that a path that is named twice has one sink.
     by_path: HashMap<Vec<u8>, usize>,
     /// Files to close when their process is gone.
@@ -166,6 +170,10 @@ impl Destinations {
             if !self.routes[route].filter.takes(origin, record) {
                 continue;
             }
+            if let To::Receiver(id) = self.routes[route].to {
+                self.receivers.push(id, origin, record);
+                continue;
+            }
             let id = self.sink_for(route, origin);
             let sink = &mut self.sinks[id];
             if sink.state == State::Gone {
@@ -200,6 +208,7 @@ impl Destinations {
             self.settle(id);
         }
         self.sync_at_need(now);
+        self.receivers.flush(now);
         self.trim(now);
     }
 
@@ -212,7 +221,9 @@ impl Destinations {
         else {
             return false;
         };
-        if token == self.bell()
+        if token == self.receivers_token() {
+            self.receivers.answer();
+        } else if token == self.bell()
             && let Some(news) = &mut self.news
         {
             news.heard();
@@ -236,13 +247,14 @@ impl Destinations {
                 State::AwaitTime(at) => at,
                 _ => None,
             });
-        let others = [self.trim_at, self.sync_at, self.next_turn()];
+        let receivers = self.receivers.deadline();
+        let others = [self.trim_at, self.sync_at, self.next_turn(), receivers];
         retries.chain(others.into_iter().flatten()).min()
     }
 
     /// Whether a destination has more than 1 MiB pending, so that reading must pause.
     pub fn congested(&self) -> bool {
-        self.congested > 0
+        self.congested > 0 || self.receivers.congested()
     }
 
     /// Those that take nothing now, by name: a reader stands still or is gone, a disk is full.
@@ -261,9 +273,19 @@ impl Destinations {
         &self.name
     }
 
-    /// Formatted bytes that are not written yet.
+    /// Formatted bytes that are not written yet, or that a receiver may not have.
     pub fn pending(&self) -> usize {
-        self.pending
+        self.pending + self.receivers.pending()
+    }
+
+    /// Bytes that lie in a queue on disk while their receiver is there to take them. The next run sends what is left.
+    pub fn deliverable(&self) -> usize {
+        self.receivers.deliverable()
+    }
+
+    /// The end has come: receivers that were waited for are tried at once.
+    pub fn hurry(&self) {
+        self.receivers.hurry();
     }
 
     /// Bytes that were written into FIFOs and that no reader has taken. No event tells when one does.
@@ -277,7 +299,7 @@ impl Destinations {
 
     /// Bytes of memory that the batches hold, used or not.
     pub fn held(&self) -> usize {
-        self.held
+        self.held + self.receivers.held()
     }
 
     /// Gives the buffers of all batches that are written back at once, for a caller that is short of memory.
@@ -340,7 +362,8 @@ impl Destinations {
     /// What is to be told since the last call. The caller writes it as records of unbraid's own and to stderr; a notice
     /// is given once for each change, so it cannot feed itself.
     pub fn notices(&mut self) -> impl Iterator<Item = Notice> {
-        let news: Vec<Notice> = self.news.iter().flat_map(News::take).collect();
+        let mut news = self.receivers.notices();
+        news.extend(self.news.iter().flat_map(News::take));
         for Notice { error, text } in news {
             self.tell(error, text);
         }
@@ -357,7 +380,7 @@ impl Destinations {
     /// The sink for a record of `origin` on this route.
     fn sink_for(&mut self, route: usize, origin: &Origin) -> usize {
         let (template, place) = match &self.routes[route].to {
-            To::Sink(id) => return *id,
+            To::Sink(id) | To::Receiver(id) => return *id,
             To::Template { template, place } => (template, *place),
         };
         self.path.clear();

@@ -1,6 +1,7 @@
 //! Descriptors: opened, given up for others, registered with the event loop.
 
 use super::Destinations;
+use super::making::NO_SINKS;
 use crate::output::budget::Permit;
 use crate::output::open::{Cause, Open, Way};
 use crate::output::sink::Owner;
@@ -109,7 +110,7 @@ impl Destinations {
             return;
         }
         self.unregister(id);
-        if let Some(fd) = fd.filter(|_| id + 1 < self.tokens.count) {
+        if let Some(fd) = fd.filter(|_| id + NO_SINKS < self.tokens.count) {
             let token = Token(self.tokens.first + id);
             let done = self
                 .registry

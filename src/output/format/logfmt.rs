@@ -1,7 +1,7 @@
 //! `key=value` pairs separated by spaces, one record a line, quoted as go-logfmt quotes. The keys and their order are JSON's,
 //! but `msg` for `message`.
 
-use super::text::base64;
+use super::text::{base64, json_string};
 use super::{decimal, message_of};
 use crate::output::Origin;
 use crate::output::time::TimeCache;
@@ -92,7 +92,7 @@ fn text(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     matches!(text, Cow::Borrowed(_))
 }
 
-/// A bare value where that is read back as it is, otherwise a quoted one. A bare `null` would be read as no value; an empty
+/// A bare value where that is read back as it is, otherwise a quoted one, with the escapes of JSON. A bare `null` would be read as no value; an empty
 /// one is quoted, since not every parser takes `key=`.
 fn value(text: &str, out: &mut Vec<u8>) {
     let bare = !text.is_empty()
@@ -102,33 +102,6 @@ fn value(text: &str, out: &mut Vec<u8>) {
     if bare {
         out.extend_from_slice(text.as_bytes());
     } else {
-        quoted(text.as_bytes(), out);
+        json_string(text, out);
     }
-}
-
-/// The escapes of JSON: short ones for newline, return and tab, `\u00XX` for the other control characters.
-fn quoted(text: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.push(b'"');
-    let mut copied = 0;
-    for (at, &byte) in text.iter().enumerate() {
-        if byte >= b' ' && !matches!(byte, b'"' | b'\\') {
-            continue;
-        }
-        out.extend_from_slice(&text[copied..at]);
-        copied = at + 1;
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => {
-                out.extend_from_slice(b"\\u00");
-                out.push(HEX[usize::from(byte >> 4)]);
-                out.push(HEX[usize::from(byte & 15)]);
-            }
-        }
-    }
-    out.extend_from_slice(&text[copied..]);
-    out.push(b'"');
 }

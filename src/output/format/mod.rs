@@ -9,8 +9,8 @@ mod logfmt;
 mod otlp;
 mod prefix;
 mod raw;
-mod severity;
-mod syslog;
+pub(crate) mod severity;
+pub(crate) mod syslog;
 mod template;
 mod text;
 
@@ -134,7 +134,7 @@ fn went_before(record: &Record<'_>) -> bool {
 
 /// The text of the record without its last newline, and whether it had one. A part that goes on keeps every byte, so that
 /// the parts' messages, joined, are the record's.
-fn message_of<'a>(record: &Record<'a>) -> (&'a [u8], bool) {
+pub(crate) fn message_of<'a>(record: &Record<'a>) -> (&'a [u8], bool) {
     if goes_on(record) {
         return (record.bytes, true);
     }

@@ -5,7 +5,7 @@ use crate::record::{Kind, Record};
 
 /// From the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Severity {
+pub(crate) enum Severity {
     /// Standard output.
     Info,
     /// Standard error: servers write all of their log there, so it is no error by itself.
@@ -17,7 +17,7 @@ pub(super) enum Severity {
 }
 
 impl Severity {
-    pub(super) fn of(origin: &Origin, record: &Record<'_>) -> Self {
+    pub(crate) fn of(origin: &Origin, record: &Record<'_>) -> Self {
         match (&record.kind, origin.stream) {
             (Kind::Traceback(_), _) => Self::Error,
             (Kind::Line, Stream::Unbraid) => Self::Warning,
@@ -27,7 +27,7 @@ impl Severity {
     }
 
     /// The number of RFC 5424, section 6.2.1.
-    pub(super) fn syslog(self) -> u8 {
+    pub(crate) fn syslog(self) -> u8 {
         match self {
             Self::Error => 3,
             Self::Warning => 4,

@@ -1,7 +1,7 @@
 //! `<29>1 2026-11-23T10:00:00.123456Z host app 1234 line [unbraid@32473 slot="2" stream="stderr"] text`: RFC 5424.
 //!
 //! A message of several lines is one message. Where newlines also end messages (a file, a pipe), each further line begins with a
-//! tab, so that it can never be taken for the start of a message.
+//! tab, so that it can never be taken for the start of a message; to a network each message goes with its length instead.
 
 use super::severity::Severity;
 use super::{decimal, message_of};
@@ -10,7 +10,7 @@ use crate::output::time::TimeCache;
 use crate::record::{Kind, Record, Trace};
 
 /// `daemon` (RFC 5424, section 6.2.1).
-const FACILITY: u8 = 3;
+pub(crate) const FACILITY: u8 = 3;
 
 /// The longest APP-NAME, in bytes (RFC 5424, section 6).
 const APP_NAME: usize = 48;
@@ -23,14 +23,14 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What each message begins with is made once.
 #[derive(Debug)]
-pub(super) struct Syslog {
+pub(crate) struct Syslog {
     /// ` HOSTNAME APP-NAME `
     host_and_app: Vec<u8>,
 }
 
 impl Syslog {
     /// For `--name`, and the host's name, which is a `-` where it is not known.
-    pub(super) fn new(name: &str, host: &str) -> Self {
+    pub(crate) fn new(name: &str, host: &str) -> Self {
         let text = format!(" {} {} ", field(host, HOSTNAME), field(name, APP_NAME));
         Self {
             host_and_app: text.into_bytes(),
@@ -45,7 +45,7 @@ impl Syslog {
         record: &Record<'_>,
         out: &mut Vec<u8>,
     ) {
-        let message = self.header(time, origin, record, out);
+        let message = self.header(time, origin, record, None, out);
         for (i, line) in message.split(|&b| b == b'\n').enumerate() {
             if i > 0 {
                 out.extend_from_slice(b"\n\t");
@@ -55,12 +55,27 @@ impl Syslog {
         out.push(b'\n');
     }
 
+    /// One message with its newlines as they are, and without one at its end. `sequence` goes into `sequenceId`, by which a
+    /// receiver knows a message that it gets twice (RFC 5424, section 7.3.1).
+    pub(crate) fn message(
+        &self,
+        time: &mut TimeCache,
+        origin: &Origin,
+        record: &Record<'_>,
+        sequence: u32,
+        out: &mut Vec<u8>,
+    ) {
+        let message = self.header(time, origin, record, Some(sequence), out);
+        out.extend_from_slice(message);
+    }
+
     /// Everything before the text; returns the text.
     fn header<'a>(
         &self,
         time: &mut TimeCache,
         origin: &Origin,
         record: &Record<'a>,
+        sequence: Option<u32>,
         out: &mut Vec<u8>,
     ) -> &'a [u8] {
         out.push(b'<');
@@ -75,6 +90,11 @@ impl Syslog {
             Kind::Line => b" line ",
             Kind::Traceback(_) => b" traceback ",
         });
+        if let Some(sequence) = sequence {
+            out.extend_from_slice(b"[meta sequenceId=\"");
+            decimal(sequence, out);
+            out.extend_from_slice(b"\"]");
+        }
         let (message, ended) = message_of(record);
         structured(origin, record, ended, out);
         out.push(b' ');

@@ -138,7 +138,7 @@ fn what_cannot_be_opened_says_why() {
         ("DIR/file/log", "cannot open DIR/file/log: Not a directory"),
         (
             "DIR/sock",
-            "cannot open DIR/sock: it is a socket; only pipes, files and terminals can be written to",
+            "cannot open DIR/sock: it is a socket; write syslog+unix:PATH for one that takes syslog",
         ),
         ("/dev/null/x", "cannot open /dev/null/x: Not a directory"),
         (

@@ -74,11 +74,19 @@ fn names_become_fields() {
     ] {
         let mut out = Vec::new();
         let mut time = TimeCache::new(TimeStyle::None);
-        Syslog::new(name, host).encode(&mut time, &ORIGIN, &record(b"x\n"), &mut out);
+        Syslog::new(name, host).message(&mut time, &ORIGIN, &record(b"x\n"), 7, &mut out);
         let text = String::from_utf8(out).unwrap();
-        let rest = format!("1234 line {SLOT_AND_STREAM}] x\n");
+        let rest = format!(r#"1234 line [meta sequenceId="7"]{SLOT_AND_STREAM}] x"#);
         assert_eq!(text, format!("<29>1 -{fields}{rest}"));
     }
+}
+
+#[test]
+fn a_network_message_has_its_newlines() {
+    let mut out = Vec::new();
+    let mut time = TimeCache::new(TimeStyle::None);
+    Syslog::new("app", "host").message(&mut time, &ORIGIN, &record(b"a\n<13>1 b\n"), 1, &mut out);
+    assert!(out.ends_with(b"] a\n<13>1 b"));
 }
 
 /// The text of a message in a file: its lines joined, without the mark of UTF-8.
