@@ -5,6 +5,7 @@
 
 pub mod assembly;
 pub mod ctl;
+pub mod daemon;
 pub mod events;
 pub mod fastcgi;
 pub mod gunicorn;
@@ -15,6 +16,7 @@ pub mod pipes;
 pub mod proc;
 pub mod programs;
 pub mod python;
+pub mod receiver;
 pub mod rotated;
 pub mod site;
 pub mod unbraid;
