@@ -6,6 +6,7 @@ use crate::capture::environment::{Change, Preload, for_server};
 use crate::capture::gate::{Arrival, Gate, Look};
 use crate::capture::{holders, object, wire};
 use crate::config::Config;
+use crate::output::network::Remote;
 use crate::output::settings::WhenSync;
 use crate::output::spec::{OutputSpec, Piece, Target};
 use crate::output::{Destinations, FdBudget, Settings};
@@ -319,6 +320,11 @@ fn output(spec: &OutputSpec) -> String {
         spec.when_full
             .map(|what| format!(",when-full={}", what.name())),
     );
+    if let Target::Network(Remote { queue, .. }) = &spec.target {
+        let folder = queue.folder.iter();
+        text.extend(folder.map(|path| format!(",queue={}", path.display())));
+        text.extend([format!(",queue-size={}", bytesize::ByteSize(queue.limit()))]);
+    }
     text
 }
 

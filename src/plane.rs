@@ -150,7 +150,7 @@ pub struct Tallies {
     pub records: u64,
     /// Bytes of the whole run.
     pub bytes: u64,
-    /// Records that no reader took.
+    /// Records that were dropped: no reader was left, or the destination was full.
     pub dropped: u64,
     /// Destinations that take nothing now.
     pub blocked: Vec<String>,

@@ -124,6 +124,8 @@ fn what_becomes_of_files_is_told() {
         "--compress=zstd",
         "--sync=5s",
         "-olog,when-full=drop",
+        "-osyslog+tcp://127.0.0.1:1,slot=1",
+        "-osyslog+unix:/s,queue=/q,queue-size=1MiB",
         "--check",
     ];
     let ended = Unbraid::new().options(options).shell("exit 9").run();
@@ -140,6 +142,8 @@ fn what_becomes_of_files_is_told() {
         "lock = false",
         "when-full = block",
         "output = raw:log,when-full=drop",
+        "output = syslog+tcp://127.0.0.1:1,slot=1,queue-size=8.0 MiB",
+        "output = syslog+unix:/s,queue=/q,queue-size=1.0 MiB",
     ] {
         assert!(settings.contains(&setting), "{setting}:\n{text}");
     }

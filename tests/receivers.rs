@@ -148,7 +148,7 @@ fn a_receiver_that_does_not_read_pauses_the_writer_and_loses_nothing() {
         .python(
             "
 from side import out, event
-for number in range(200000):
+for number in range(100000):
     out(f'number {number} ' + 'x' * 100)
     if number % 1000 == 0: event('at', number)
 event('done')
@@ -157,15 +157,64 @@ event('done')
         .start();
     let stream = accept(&listener);
     running.events.wait_for("at");
-    // 50 MB are more than all buffers together take.
+    // 14 MB are more than all buffers together take.
     assert!(running.events.of("done").is_empty());
     let mut counted = Counted::new(stream);
-    for expected in 0..200_000 {
+    for expected in 0..100_000 {
         let message = counted.next().expect("it goes on");
         let message = String::from_utf8(message).unwrap();
         assert_eq!(number(&message), Some(expected), "{message}");
     }
     running.end().assert_code(0);
+}
+
+/// One that drops is no hindrance to the file beside it, and what is there and what is told as dropped is all.
+#[test]
+fn a_receiver_that_does_not_read_loses_what_is_counted_and_holds_nobody_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let unbraid = Unbraid::new();
+    let log = unbraid.log();
+    let slow = format!(
+        "{},queue-size=64KiB,stream=stdout,when-full=drop",
+        tcp(port)
+    );
+    let mut running = unbraid
+        .options(["-o", &slow, "-o"])
+        .option(&log)
+        .stdin(Stdio::piped())
+        .python(COUNTS)
+        .start();
+    let stream = accept(&listener);
+    // 14 MB are more than all buffers together take.
+    running.tell("100000");
+    wait::until_true("all in the file", || {
+        let text = std::fs::read(&log).unwrap_or_default();
+        text.split(|byte| *byte == b'\n')
+            .filter(|line| line.starts_with(b"number "))
+            .count()
+            == 100_000
+    });
+    let told = format!(
+        "{} takes no more; records for it are dropped until it does\n",
+        tcp(port)
+    );
+    wait::until_true("it is told", || running.stderr().contains(&told));
+    let reader = std::thread::spawn(move || Counted::new(stream).all());
+    let ended = running.end();
+    ended.assert_code(0);
+    let there: BTreeSet<usize> = reader
+        .join()
+        .unwrap()
+        .iter()
+        .filter_map(|m| number(m))
+        .collect();
+    let pattern = regex::Regex::new(r"; (\d+) records \(\d+ bytes\) were dropped: ").unwrap();
+    let stderr = ended.stderr();
+    let dropped = pattern
+        .captures_iter(&stderr)
+        .map(|found| found[1].parse::<usize>().unwrap());
+    assert_eq!(there.len() + dropped.sum::<usize>(), 100_000, "{stderr}");
 }
 
 #[test]
@@ -228,7 +277,8 @@ fn a_local_socket_gets_what_syslog_would_send_and_long_messages_in_parts() {
     let unbraid = Unbraid::new();
     let path = unbraid.folder().join("log.socket");
     let receiver = Datagrams::bind(&path);
-    let output = format!("syslog+unix:{}", path.display());
+    // Without unbraid's own message, which nobody reads in the end.
+    let output = format!("syslog+unix:{},stream=stdout", path.display());
     let running = unbraid
         .options(["--name", "shop", "-o", &output])
         .python(

@@ -14,7 +14,7 @@ pub(super) const BOUND: usize = 1 << 20;
 /// How many processes are counted by themselves, and named.
 const NAMED: usize = 32;
 
-/// What a sink has dropped since it was full.
+/// What a destination has dropped since it was full.
 #[derive(Debug, Default)]
 pub(in crate::output) struct Dropping {
     all: Dropped,
@@ -25,12 +25,34 @@ pub(in crate::output) struct Dropping {
 }
 
 impl Dropping {
-    fn add(&mut self, pid: i32, bytes: usize) {
+    /// One record more. True: the first one, of which is to be told.
+    pub(in crate::output) fn add(&mut self, pid: i32, bytes: usize) -> bool {
+        let first = self.all.records == 0 && !self.over;
         self.all.records += 1;
         self.all.bytes += bytes as u64;
         if self.by_pid.len() < NAMED || self.by_pid.contains_key(&pid) {
             *self.by_pid.entry(pid).or_default() += 1;
         }
+        first
+    }
+
+    /// To be told when it begins.
+    pub(in crate::output) fn begun(label: &str) -> String {
+        format!("{label} takes no more; records for it are dropped until it does")
+    }
+
+    /// To be told when records are taken again.
+    pub(in crate::output) fn ended(&mut self, label: &str) -> Option<String> {
+        let text = self.take_text()?;
+        Some(format!("{label} takes records again; {text}"))
+    }
+
+    /// The last word, before the end.
+    pub(in crate::output) fn last_word(&mut self, label: &str) -> Option<String> {
+        let text = self.take_text();
+        self.over = true;
+        let text = text?;
+        Some(format!("{label} took no more until the end; {text}"))
     }
 
     /// `7 records (812 bytes) were dropped: 3 of process 12, 4 of process 13`, and starts anew; `None`: none were.
@@ -70,23 +92,25 @@ impl Destinations {
         let bytes = record.bytes.len();
         self.dropped.add(1, bytes as u64);
         let sink = &mut self.sinks[id];
-        let first = sink.dropping.all.records == 0 && !sink.dropping.over;
-        sink.dropping.add(origin.pid, bytes);
+        let first = sink.dropping.add(origin.pid, bytes);
         sink.break_line();
         if first {
-            let text = format!(
-                "{} takes no more; records for it are dropped until it does",
-                sink.label
-            );
+            let text = Dropping::begun(&sink.label);
             self.tell(true, text);
+        }
+    }
+
+    /// Adds a record to a receiver's queue, or drops it.
+    pub(super) fn send(&mut self, receiver: usize, origin: &Origin, record: &Record<'_>) {
+        if !self.receivers.push(receiver, origin, record) {
+            self.dropped.add(1, record.bytes.len() as u64);
         }
     }
 
     /// What a sink has dropped, to be told now that it takes records again.
     pub(super) fn dropped_text(&mut self, id: usize) -> Option<String> {
         let sink = &mut self.sinks[id];
-        let text = sink.dropping.take_text()?;
-        Some(format!("{} takes records again; {text}", sink.label))
+        sink.dropping.ended(&sink.label)
     }
 
     /// Before the end: what was dropped where nothing could be written since. As notices.
@@ -94,13 +118,11 @@ impl Destinations {
         let ids: Vec<usize> = self.sinks.iter().map(|(id, _)| id).collect();
         for id in ids {
             let sink = &mut self.sinks[id];
-            let text = sink.dropping.take_text();
-            sink.dropping.over = true;
-            if let Some(text) = text {
-                let text = format!("{} took no more until the end; {text}", sink.label);
+            if let Some(text) = sink.dropping.last_word(&sink.label) {
                 self.tell(true, text);
             }
         }
+        self.receivers.tell_dropped();
     }
 }
 

@@ -195,11 +195,17 @@ impl Destinations {
             Target::Stdout => self.fixed(when_full, |all| own.stdout(all)),
             Target::Stderr => self.fixed(when_full, |all| own.stderr(all)),
             Target::File(path) => self.fixed(when_full, |all| all.fixed_path(path, own)),
-            Target::Network(remote) => self.receiver(remote, &spec.style, host),
+            Target::Network(remote) => self.receiver(remote, when_full, &spec.style, host),
         }
     }
 
-    fn receiver(&mut self, remote: &Remote, style: &Style, host: &str) -> Result<To, Cause> {
+    fn receiver(
+        &mut self,
+        remote: &Remote,
+        when_full: WhenFull,
+        style: &Style,
+        host: &str,
+    ) -> Result<To, Cause> {
         // A socket, and for a queue on disk its position and a segment at each end; the first also needs the bell.
         let needed = if remote.queue.folder.is_some() { 6 } else { 3 };
         if !self.budget.try_take(needed) {
@@ -207,8 +213,11 @@ impl Destinations {
         }
         let token = self.receivers_token();
         let about = (style, self.name.as_str(), host);
-        let id = self.receivers.open(remote, about, &self.registry, token);
-        id.map(To::Receiver)
+        let opened = self
+            .receivers
+            .open(remote, when_full, about, &self.registry, token);
+        opened
+            .map(To::Receiver)
             .map_err(|error| Cause::Queue(crate::cause(&error)))
     }
 

@@ -171,7 +171,7 @@ impl Destinations {
                 continue;
             }
             if let To::Receiver(id) = self.routes[route].to {
-                self.receivers.push(id, origin, record);
+                self.send(id, origin, record);
                 continue;
             }
             let id = self.sink_for(route, origin);
@@ -257,7 +257,7 @@ impl Destinations {
         self.congested > 0 || self.receivers.congested()
     }
 
-    /// Those that take nothing now, by name: a reader stands still or is gone, a disk is full.
+    /// Those that take nothing now, by name: a reader stands still or is gone, a disk is full, a receiver is not there.
     pub fn blocked(&self) -> Vec<String> {
         let sinks = self.sinks.iter().map(|(_, sink)| sink);
         let blocked = sinks.filter(|sink| match sink.state {
@@ -265,7 +265,8 @@ impl Destinations {
             State::AwaitEvent | State::AwaitTime(_) => sink.batch.pending() > 0,
             State::Gone => true,
         });
-        blocked.map(|sink| sink.label.clone()).collect()
+        let blocked = blocked.map(|sink| sink.label.clone());
+        blocked.chain(self.receivers.blocked()).collect()
     }
 
     /// The server's name in records: `--name`.

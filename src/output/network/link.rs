@@ -7,7 +7,9 @@ use super::local::Local;
 use super::peer::{Peer, Remote};
 use super::shared::{Bell, Shared};
 use super::writer::{self, Writer};
+use crate::output::destinations::Dropping;
 use crate::output::format::syslog::Syslog;
+use crate::output::settings::WhenFull;
 use crate::output::spec::{Style, TimeStyle};
 use crate::output::time::TimeCache;
 use crate::output::{Notice, Origin};
@@ -16,10 +18,6 @@ use jiff::tz::TimeZone;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// A queue in memory, and one on disk, where no size is given, in bytes.
-pub(crate) const IN_MEMORY: u64 = 8 << 20;
-const ON_DISK: u64 = 256 << 20;
 
 /// Messages are handed over at this size at the latest, in bytes.
 const EARLY: usize = 64 << 10;
@@ -59,15 +57,16 @@ pub(super) struct Link {
     /// After a failure of the disk.
     retry: Option<Instant>,
     failing: Option<Notice>,
+    when_full: WhenFull,
+    dropping: Dropping,
 }
 
 impl Link {
     /// Opens the queue and starts the writer.
     pub(super) fn open(
         remote: &Remote,
-        style: &Style,
-        name: &str,
-        host: &str,
+        when_full: WhenFull,
+        (style, name, host): (&Style, &str, &str),
         bell: &Bell,
     ) -> io::Result<Self> {
         let (tail, head, waiting) = match &remote.queue.folder {
@@ -77,8 +76,7 @@ impl Link {
                 (Some(tail), Some(head), waiting)
             }
         };
-        let default = if tail.is_some() { ON_DISK } else { IN_MEMORY };
-        let limit = remote.queue.size.unwrap_or(default);
+        let limit = remote.queue.limit();
         let shared = Arc::new(Shared::new(bell.clone(), waiting));
         if let Some(tail) = &tail {
             let mut state = shared.state();
@@ -104,15 +102,40 @@ impl Link {
             limit,
             retry: None,
             failing: None,
+            when_full,
+            dropping: Dropping::default(),
         })
     }
 
-    /// Adds one record.
-    pub(super) fn push(&mut self, origin: &Origin, record: &Record<'_>) {
+    /// Adds one record; false: it is dropped.
+    pub(super) fn push(&mut self, origin: &Origin, record: &Record<'_>) -> bool {
+        if self.when_full == WhenFull::Drop && self.is_full() {
+            if self.dropping.add(origin.pid, record.bytes.len()) {
+                self.shared.tell(true, Dropping::begun(&self.label));
+            }
+            return false;
+        }
         self.form.encode(origin, record, &mut self.bytes);
         self.ends.push(self.bytes.len());
         if self.bytes.len() >= EARLY && self.retry.is_none() {
             self.hand_over(None);
+        }
+        true
+    }
+
+    /// After records were dropped: tells it when half of the queue is empty again, so that it is not told for each record
+    /// of a receiver that is only slow.
+    pub(super) fn tell_if_there_is_room(&mut self) {
+        let room = !self.is_full() && self.shared.waiting() <= self.limit / 2;
+        if room && let Some(text) = self.dropping.ended(&self.label) {
+            self.shared.tell(true, text);
+        }
+    }
+
+    /// The same before the end, in any case.
+    pub(super) fn tell_dropped(&mut self) {
+        if let Some(text) = self.dropping.last_word(&self.label) {
+            self.shared.tell(true, text);
         }
     }
 
@@ -178,8 +201,21 @@ impl Link {
         self.retry.filter(|_| !self.ends.is_empty())
     }
 
-    /// Whether the queue is full, so that reading must pause.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Whether its receiver is not there, or takes less than is written.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.is_full() || (!self.shared.is_up() && self.shared.waiting() > 0)
+    }
+
+    /// Whether reading must pause.
     pub(super) fn congested(&self) -> bool {
+        self.when_full == WhenFull::Block && self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
         self.shared.waiting() > self.limit || self.bytes.len() > MOST_PENDING
     }
 

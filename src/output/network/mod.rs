@@ -15,11 +15,12 @@ mod shared;
 mod writer;
 
 pub(crate) use backlog::MOST_DOUBT;
-pub(crate) use link::IN_MEMORY;
+pub(crate) use peer::IN_MEMORY;
 pub use peer::{Peer, Queue, Remote};
 
 use self::link::Link;
 use self::shared::Bell;
+use super::settings::WhenFull;
 use super::spec::Style;
 use super::{Notice, Origin};
 use crate::record::Record;
@@ -41,6 +42,7 @@ impl Receivers {
     pub(super) fn open(
         &mut self,
         remote: &Remote,
+        when_full: WhenFull,
         (style, name, host): (&Style, &str, &str),
         registry: &Registry,
         token: Token,
@@ -53,20 +55,21 @@ impl Receivers {
         let Some((bell, _)) = &self.bell else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let link = Link::open(remote, style, name, host, bell)?;
+        let link = Link::open(remote, when_full, (style, name, host), bell)?;
         self.links.push(link);
         Ok(self.links.len() - 1)
     }
 
-    /// Adds one record to a receiver's queue.
-    pub(super) fn push(&mut self, id: usize, origin: &Origin, record: &Record<'_>) {
-        self.links[id].push(origin, record);
+    /// Adds one record to a receiver's queue; false: it is dropped.
+    pub(super) fn push(&mut self, id: usize, origin: &Origin, record: &Record<'_>) -> bool {
+        self.links[id].push(origin, record)
     }
 
     /// Hands over what was added in this round.
     pub(super) fn flush(&mut self, now: Instant) {
         for link in &mut self.links {
             link.hand_over(Some(now));
+            link.tell_if_there_is_room();
         }
     }
 
@@ -82,9 +85,22 @@ impl Receivers {
         self.links.iter().filter_map(Link::deadline).min()
     }
 
-    /// Whether a queue is full.
+    /// Whether a queue is full whose records are not to be dropped.
     pub(super) fn congested(&self) -> bool {
         self.links.iter().any(Link::congested)
+    }
+
+    /// Those that take nothing now, by name.
+    pub(super) fn blocked(&self) -> impl Iterator<Item = String> {
+        let blocked = self.links.iter().filter(|link| link.is_blocked());
+        blocked.map(|link| link.label().to_owned())
+    }
+
+    /// Before the end: what was dropped of which nothing was told yet.
+    pub(super) fn tell_dropped(&mut self) {
+        for link in &mut self.links {
+            link.tell_dropped();
+        }
     }
 
     /// Bytes that would be lost if the program ended now.

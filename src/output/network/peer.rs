@@ -13,6 +13,10 @@ const DEV_LOG: &str = "/dev/log";
 /// Where systemd-journald receives its own protocol.
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
+/// A queue in memory, and one on disk, where no size is given, in bytes.
+pub(crate) const IN_MEMORY: u64 = 8 << 20;
+const ON_DISK: u64 = 256 << 20;
+
 /// The least and the most that a queue may hold, in bytes.
 const QUEUE: std::ops::RangeInclusive<u64> = (64 << 10)..=(1 << 40);
 
@@ -114,6 +118,16 @@ fn host_and_port(text: &[u8]) -> Result<Peer, SpecError> {
 }
 
 impl Queue {
+    /// How much it may hold, in bytes.
+    pub(crate) fn limit(&self) -> u64 {
+        let default = if self.folder.is_some() {
+            ON_DISK
+        } else {
+            IN_MEMORY
+        };
+        self.size.unwrap_or(default)
+    }
+
     /// Takes one `key=value`; false: it is none of the queue's.
     pub(crate) fn add(&mut self, key: &str, value: &[u8]) -> Result<bool, SpecError> {
         let refused = |key, wanted| SpecError::FilterValue {
