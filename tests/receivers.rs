@@ -407,3 +407,47 @@ fn a_name_that_cannot_be_resolved_and_a_missing_socket_hold_nothing_up() {
         "{stderr}"
     );
 }
+
+/// What one receiver had taken before it went away, of which nobody knows whether it did anything with it.
+#[test]
+fn what_is_in_doubt_when_unbraid_ends_is_sent_by_the_next_run() {
+    let port = free_port();
+    let unbraid = Unbraid::new();
+    let queue = unbraid.folder().join("queue");
+    let output = format!("{},queue={}", tcp(port), queue.display());
+    let listener = listen(port);
+    let mut running = unbraid
+        .options(["-o", &output])
+        .stdin(Stdio::piped())
+        .python(COUNTS)
+        .start();
+    running.tell("100");
+    let mut counted = Counted::new(accept(&listener));
+    let sent: Vec<Vec<u8>> = (0..100)
+        .map(|_| counted.next().expect("it goes on"))
+        .collect();
+    // The messages, and something before each.
+    let length = sent.concat().len();
+    wait::until_true("all is confirmed", || {
+        let position = std::fs::read_to_string(queue.join("position")).unwrap_or_default();
+        let offset = position.trim_end().rsplit(' ').next();
+        offset
+            .and_then(|at| at.parse().ok())
+            .is_some_and(|at: usize| at > length)
+    });
+    drop((listener, counted));
+    let told = "records are sent again, for they may not have arrived\n";
+    wait::until_true("it is told", || running.stderr().contains(told));
+    let ended = running.end();
+    ended.assert_code(0);
+    let listener = listen(port);
+    let next = Unbraid::new()
+        .options(["-o", &output])
+        .shell("true")
+        .start();
+    let mut counted = Counted::new(accept(&listener));
+    for message in sent {
+        assert_eq!(counted.next(), Some(message), "byte for byte");
+    }
+    next.end().assert_code(0);
+}

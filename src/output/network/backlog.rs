@@ -46,6 +46,11 @@ impl Backlog {
         self.ends.extend(ends.iter().map(|at| end + *at as u64));
     }
 
+    /// Where the first message begins that is kept: what comes before is never sent again.
+    pub(super) fn base(&self) -> u64 {
+        self.base
+    }
+
     /// Where the last message ends.
     pub(super) fn end(&self) -> u64 {
         self.base + self.bytes.len() as u64

@@ -47,8 +47,11 @@ pub(super) struct Head {
     /// Segments that are not read to their ends, but the newest ones, of which the other end tells.
     at: Place,
     file: Option<(u64, File)>,
-    /// Where each message that was handed out ends: among the bytes handed out, on disk, and among all that lies on disk.
+    /// Where each message that was handed out and is not forgotten ends: among the bytes handed out, on disk, and among all
+    /// that lies on disk.
     places: VecDeque<(u64, Place, u64)>,
+    /// Where the first of them begins: on disk, and among all that lies there.
+    start: (Place, u64),
     handed: u64,
     /// Bytes of the segments that were read or passed over, and those of them that were confirmed.
     read: u64,
@@ -111,6 +114,7 @@ pub(super) fn open(folder: &Path) -> io::Result<(Tail, Head, u64)> {
         at,
         file: None,
         places: VecDeque::new(),
+        start: (at, 0),
         handed: 0,
         read: 0,
         confirmed: 0,
@@ -296,23 +300,49 @@ impl Head {
         Ok(())
     }
 
-    /// The receiver has the first `until` bytes of what was handed out. Returns how many bytes of the queue are free for it.
-    pub(super) fn confirm(&mut self, until: u64) -> io::Result<u64> {
+    /// The receiver has the first `until` bytes of what was handed out, as far as is known; the first `surely` of them are
+    /// never asked for again. Returns how many bytes of the queue are free for it.
+    pub(super) fn confirm(&mut self, until: u64, surely: u64) -> io::Result<u64> {
         let count = self.places.partition_point(|(end, ..)| *end <= until);
-        let Some((_, place, read)) = self.places.drain(..count).next_back() else {
+        let last = count.checked_sub(1).map(|last| self.places[last]);
+        let Some((_, place, read)) = last.filter(|(.., read)| *read > self.confirmed) else {
             return Ok(0);
         };
-        let text = format!("{:020} {:020}\n", place.segment, place.offset);
-        self.position.write_all_at(text.as_bytes(), 0)?;
-        while self.oldest < place.segment {
+        self.note(place)?;
+        self.forget(surely)?;
+        let freed = read - self.confirmed;
+        self.confirmed = read;
+        Ok(freed)
+    }
+
+    fn forget(&mut self, until: u64) -> io::Result<()> {
+        let count = self.places.partition_point(|(end, ..)| *end <= until);
+        if let Some((_, place, read)) = self.places.drain(..count).next_back() {
+            self.start = (place, read);
+        }
+        while self.oldest < self.start.0.segment {
             match std::fs::remove_file(path(&self.folder, self.oldest)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => self.oldest += 1,
             }
         }
-        let freed = read - self.confirmed;
-        self.confirmed = read;
-        Ok(freed)
+        Ok(())
+    }
+
+    /// What is not forgotten may not have arrived after all: should this program end now, the next run sends it. Returns how
+    /// many bytes of the queue it takes, and whether that could be noted.
+    pub(super) fn rewind(&mut self) -> (u64, io::Result<()>) {
+        let (place, read) = self.start;
+        let again = self.confirmed.saturating_sub(read);
+        self.confirmed = self.confirmed.min(read);
+        let noted = if again > 0 { self.note(place) } else { Ok(()) };
+        (again, noted)
+    }
+
+    /// Notes where the next run begins.
+    fn note(&self, place: Place) -> io::Result<()> {
+        let text = format!("{:020} {:020}\n", place.segment, place.offset);
+        self.position.write_all_at(text.as_bytes(), 0)
     }
 }
 
@@ -364,7 +394,7 @@ mod tests {
         assert_eq!(load(&mut head, tail.place(), 100), "one two ");
         append(&mut tail, &["three "]);
         assert_eq!(load(&mut head, tail.place(), 100), "three ");
-        head.confirm(4).unwrap();
+        head.confirm(4, 4).unwrap();
         assert!(open(&folder).is_err(), "it is in use");
         drop((tail, head));
         let (mut tail, mut head, waiting) = open(&folder).unwrap();
@@ -372,7 +402,7 @@ mod tests {
         assert_eq!(load(&mut head, tail.place(), 100), "two three ");
         append(&mut tail, &["four"]);
         assert_eq!(load(&mut head, tail.place(), 100), "four");
-        head.confirm(14).unwrap();
+        head.confirm(14, 14).unwrap();
         drop((tail, head));
         let (tail, mut head, waiting) = open(&folder).unwrap();
         assert_eq!(
@@ -414,7 +444,30 @@ mod tests {
             got += load(&mut head, tail.place(), 1000).len();
         }
         assert_eq!(got, 4 * long.len());
-        head.confirm(got as u64).unwrap();
+        let got = got as u64;
+        head.confirm(got - 1, 0).unwrap();
+        assert_eq!(segments(dir.path()).unwrap(), [1, 2]);
+        head.confirm(got, got).unwrap();
         assert_eq!(segments(dir.path()).unwrap(), [2]);
+    }
+
+    #[test]
+    fn what_was_confirmed_too_early_is_there_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut tail, mut head, _) = open(dir.path()).unwrap();
+        append(&mut tail, &["one ", "two ", "three ", "four "]);
+        load(&mut head, tail.place(), 100);
+        let frame = |text: &str| (text.len() + HEAD) as u64;
+        let two = frame("one ") + frame("two ");
+        assert_eq!(head.confirm(8, 4).unwrap(), two);
+        assert_eq!(head.rewind().0, frame("two "));
+        // It arrives, and what follows.
+        let three = frame("two ") + frame("three ");
+        assert_eq!(head.confirm(14, 8).unwrap(), three);
+        assert_eq!(head.rewind().0, frame("three "));
+        drop((tail, head));
+        let (tail, mut head, waiting) = open(dir.path()).unwrap();
+        assert_eq!(waiting, frame("three ") + frame("four "));
+        assert_eq!(load(&mut head, tail.place(), 100), "three four ");
     }
 }

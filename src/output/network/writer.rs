@@ -198,7 +198,7 @@ impl Writer {
         let freed = match &mut self.disk {
             None => more,
             Some(disk) => {
-                let freed = disk.confirm(there);
+                let freed = disk.confirm(there, self.backlog.base());
                 self.tell_disk("note the position of", freed)
             }
         };
@@ -214,12 +214,18 @@ impl Writer {
         self.connection = None;
         self.shared.set_up(false);
         let again = self.backlog.begin_again();
-        if self.disk.is_none() {
-            // What was taken for delivered is so no longer.
-            let there = self.backlog.acknowledged();
-            self.shared.added(self.confirmed.saturating_sub(there));
-            self.confirmed = self.confirmed.min(there);
-        }
+        // What was taken for delivered is so no longer.
+        let there = self.backlog.acknowledged();
+        let doubted = match &mut self.disk {
+            None => self.confirmed.saturating_sub(there),
+            Some(disk) => {
+                let (doubted, noted) = disk.rewind();
+                self.tell_disk("note the position of", noted);
+                doubted
+            }
+        };
+        self.shared.added(doubted);
+        self.confirmed = self.confirmed.min(there);
         if again > 0 {
             let text = format!(
                 "{}: {}; the last {again} records are sent again, for they may not have arrived",
