@@ -1,7 +1,8 @@
 //! What a receiver has not surely taken. Pure.
 //!
 //! Bytes are counted from the first that was ever added. Of them `base <= acknowledged <= next <= end`: before `base` all is
-//! forgotten; up to `acknowledged` the receiver's kernel has it; up to `next` it was sent on this connection.
+//! forgotten; up to `acknowledged` the receiver's kernel has it; up to `next` it was sent on this connection. What comes before
+//! `sure` is in doubt no longer.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,8 +10,12 @@ use std::time::{Duration, Instant};
 /// How long and how much is kept that the receiver's kernel has, since its program may not have read it, or not have worked on
 /// what it read, and nothing tells how much. Tried: syslog-ng loses half a MiB of what it has read when it is asked to stop.
 /// The size is what a kernel with its defaults holds for a program (half of `tcp_rmem`'s 6 MiB, tcp(7)), and some more.
+/// Where the messages lie on disk too, they are read again from there, however much that is.
 const DOUBT: Duration = Duration::from_secs(10);
 pub(crate) const MOST_DOUBT: u64 = 4 << 20;
+
+/// What is acknowledged within this time is noted as one.
+const TOGETHER: Duration = Duration::from_millis(10);
 
 /// Messages in order, and how far they have come.
 #[derive(Debug, Default)]
@@ -18,6 +23,7 @@ pub(super) struct Backlog {
     bytes: VecDeque<u8>,
     /// Where each message after `base` ends: ascending; the last is the end.
     ends: VecDeque<u64>,
+    sure: u64,
     base: u64,
     acknowledged: u64,
     next: u64,
@@ -46,9 +52,14 @@ impl Backlog {
         self.ends.extend(ends.iter().map(|at| end + *at as u64));
     }
 
-    /// Where the first message begins that is kept: what comes before is never sent again.
-    pub(super) fn base(&self) -> u64 {
-        self.base
+    /// What comes before is never sent again.
+    pub(super) fn sure(&self) -> u64 {
+        self.sure
+    }
+
+    /// Up to where all was sent on this connection.
+    pub(super) fn sent_until(&self) -> u64 {
+        self.next
     }
 
     /// Where the last message ends.
@@ -73,7 +84,7 @@ impl Backlog {
 
     /// Whether anything is kept that may have to be sent again.
     pub(super) fn in_doubt(&self) -> bool {
-        self.next > self.base
+        self.next > self.sure
     }
 
     /// Where everything that the receiver's kernel has ends.
@@ -107,7 +118,12 @@ impl Backlog {
         let more = there > self.acknowledged;
         if more {
             self.acknowledged = there;
-            self.history.push_back((now, there));
+            match self.history.back_mut() {
+                Some((at, until)) if now.saturating_duration_since(*at) < TOGETHER => {
+                    *until = there;
+                }
+                _ => self.history.push_back((now, there)),
+            }
         }
         // A receiver that takes nothing for a long time has not worked on what it has.
         if more || self.unsent() == 0 {
@@ -125,31 +141,51 @@ impl Backlog {
 
     /// What was acknowledged has been read as well: nothing of it is in doubt.
     pub(super) fn read(&mut self) {
-        self.drop_until(self.acknowledged);
+        self.history.clear();
+        self.settle(self.acknowledged);
     }
 
     /// Forgets what is in doubt no longer.
     fn forget(&mut self, now: Instant) {
-        let mut until = self.acknowledged.saturating_sub(self.most_doubt);
+        let mut sure = self.sure;
         while let Some(&(at, there)) = self.history.front() {
-            if now.saturating_duration_since(at) < DOUBT && there > until {
+            if now.saturating_duration_since(at) < DOUBT {
                 break;
             }
-            until = until.max(there);
+            sure = sure.max(there);
             self.history.pop_front();
         }
-        self.drop_until(until.min(self.acknowledged));
+        self.settle(sure.min(self.acknowledged));
+    }
+
+    fn settle(&mut self, sure: u64) {
+        self.sure = sure;
+        let most = self.acknowledged.saturating_sub(self.most_doubt);
+        self.drop_until(sure.max(most));
     }
 
     /// The connection is gone; the next one begins with the first message that is missing or in doubt. Returns how many
     /// messages are sent a second time.
     pub(super) fn begin_again(&mut self) -> usize {
         let before = self.next;
-        self.next = self.base;
-        self.began = self.base;
-        self.acknowledged = self.base;
-        self.history.clear();
+        self.go_back_to(self.base);
         self.ends.partition_point(|end| *end <= before)
+    }
+
+    /// The same where the messages are kept elsewhere: what was added is forgotten, and what begins at `base` is added anew.
+    pub(super) fn empty(&mut self, base: u64) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.base = base;
+        self.go_back_to(base);
+    }
+
+    fn go_back_to(&mut self, base: u64) {
+        self.sure = base;
+        self.next = base;
+        self.began = base;
+        self.acknowledged = base;
+        self.history.clear();
     }
 
     /// Forgets whole messages before `until`.
@@ -216,6 +252,29 @@ mod tests {
         assert!(!b.in_doubt());
         assert_eq!(b.begin_again(), 0);
         assert_eq!(next(&b), "");
+    }
+
+    /// As for a queue on disk.
+    #[test]
+    fn what_is_in_doubt_need_not_be_kept_here() {
+        let now = Instant::now();
+        let mut b = Backlog::new(0);
+        b.add(b"aaabbb", &[3, 6]);
+        b.sent(6);
+        b.missing(3, now);
+        assert_eq!((b.kept(), b.sure(), b.acknowledged()), (3, 0, 3));
+        b.missing(0, now + DOUBT / 2);
+        assert_eq!((b.kept(), b.sure()), (0, 0));
+        b.missing(0, now + DOUBT);
+        assert_eq!(b.sure(), 3);
+        assert!(b.in_doubt());
+        b.empty(3);
+        b.add(b"bbb", &[3]);
+        assert_eq!((next(&b), b.waiting()), ("bbb".to_owned(), 3));
+        b.sent(3);
+        b.missing(0, now + DOUBT);
+        b.missing(0, now + DOUBT * 2);
+        assert!(!b.in_doubt());
     }
 
     #[test]

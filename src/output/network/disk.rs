@@ -38,6 +38,19 @@ pub(super) struct Tail {
     frames: Vec<u8>,
 }
 
+/// What is to be handed out again.
+#[derive(Debug)]
+pub(super) struct Rewound {
+    /// Where it begins, among the bytes handed out.
+    pub(super) from: u64,
+    /// How many messages of it were sent before.
+    pub(super) messages: usize,
+    /// How many bytes of the queue it takes that had been freed.
+    pub(super) bytes: u64,
+    /// Whether it stands on the disk that it is to be sent again.
+    pub(super) noted: io::Result<()>,
+}
+
 /// The end that is read from.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -50,8 +63,8 @@ pub(super) struct Head {
     /// Where each message that was handed out and is not forgotten ends: among the bytes handed out, on disk, and among all
     /// that lies on disk.
     places: VecDeque<(u64, Place, u64)>,
-    /// Where the first of them begins: on disk, and among all that lies there.
-    start: (Place, u64),
+    /// Where the first of them begins, in the same terms.
+    start: (u64, Place, u64),
     handed: u64,
     /// Bytes of the segments that were read or passed over, and those of them that were confirmed.
     read: u64,
@@ -114,7 +127,7 @@ pub(super) fn open(folder: &Path) -> io::Result<(Tail, Head, u64)> {
         at,
         file: None,
         places: VecDeque::new(),
-        start: (at, 0),
+        start: (0, at, 0),
         handed: 0,
         read: 0,
         confirmed: 0,
@@ -317,10 +330,10 @@ impl Head {
 
     fn forget(&mut self, until: u64) -> io::Result<()> {
         let count = self.places.partition_point(|(end, ..)| *end <= until);
-        if let Some((_, place, read)) = self.places.drain(..count).next_back() {
-            self.start = (place, read);
+        if let Some(end) = self.places.drain(..count).next_back() {
+            self.start = end;
         }
-        while self.oldest < self.start.0.segment {
+        while self.oldest < self.start.1.segment {
             match std::fs::remove_file(path(&self.folder, self.oldest)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => self.oldest += 1,
@@ -329,14 +342,22 @@ impl Head {
         Ok(())
     }
 
-    /// What is not forgotten may not have arrived after all: should this program end now, the next run sends it. Returns how
-    /// many bytes of the queue it takes, and whether that could be noted.
-    pub(super) fn rewind(&mut self) -> (u64, io::Result<()>) {
-        let (place, read) = self.start;
-        let again = self.confirmed.saturating_sub(read);
+    /// What comes after the first `surely` bytes that were handed out may not have arrived after all: it is handed out again,
+    /// by the next run should this one end now. Of it, what comes before `sent` was sent.
+    pub(super) fn rewind(&mut self, surely: u64, sent: u64) -> Rewound {
+        let forgotten = self.forget(surely);
+        let (from, place, read) = self.start;
+        let messages = self.places.partition_point(|(end, ..)| *end <= sent);
+        self.places.clear();
+        (self.at, self.handed, self.read) = (place, from, read);
+        let bytes = self.confirmed.saturating_sub(read);
         self.confirmed = self.confirmed.min(read);
-        let noted = if again > 0 { self.note(place) } else { Ok(()) };
-        (again, noted)
+        Rewound {
+            from,
+            messages,
+            bytes,
+            noted: forgotten.and_then(|()| self.note(place)),
+        }
     }
 
     /// Notes where the next run begins.
@@ -459,12 +480,15 @@ mod tests {
         load(&mut head, tail.place(), 100);
         let frame = |text: &str| (text.len() + HEAD) as u64;
         let two = frame("one ") + frame("two ");
-        assert_eq!(head.confirm(8, 4).unwrap(), two);
-        assert_eq!(head.rewind().0, frame("two "));
+        assert_eq!(head.confirm(8, 0).unwrap(), two);
+        let again = head.rewind(4, 14);
+        assert_eq!((again.from, again.messages, again.bytes), (4, 2, 12));
+        assert_eq!(load(&mut head, tail.place(), 100), "two three four ");
         // It arrives, and what follows.
         let three = frame("two ") + frame("three ");
         assert_eq!(head.confirm(14, 8).unwrap(), three);
-        assert_eq!(head.rewind().0, frame("three "));
+        let again = head.rewind(8, 8);
+        assert_eq!((again.from, again.messages, again.bytes), (8, 0, 14));
         drop((tail, head));
         let (tail, mut head, waiting) = open(dir.path()).unwrap();
         assert_eq!(waiting, frame("three ") + frame("four "));

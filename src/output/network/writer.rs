@@ -54,12 +54,14 @@ impl Writer {
         disk: Option<Head>,
         (limit, kept): (u64, u64),
     ) -> Self {
+        // What lies on disk is read again from there.
+        let backlog = Backlog::new(if disk.is_some() { 0 } else { kept });
         Self {
             peer,
             label,
             shared,
             disk,
-            backlog: Backlog::new(kept),
+            backlog,
             confirmed: 0,
             connection: None,
             delay: FIRST_DELAY,
@@ -198,7 +200,7 @@ impl Writer {
         let freed = match &mut self.disk {
             None => more,
             Some(disk) => {
-                let freed = disk.confirm(there, self.backlog.base());
+                let freed = disk.confirm(there, surely(&self.backlog, self.limit));
                 self.tell_disk("note the position of", freed)
             }
         };
@@ -213,19 +215,7 @@ impl Writer {
     fn lost(&mut self, error: &io::Error) {
         self.connection = None;
         self.shared.set_up(false);
-        let again = self.backlog.begin_again();
-        // What was taken for delivered is so no longer.
-        let there = self.backlog.acknowledged();
-        let doubted = match &mut self.disk {
-            None => self.confirmed.saturating_sub(there),
-            Some(disk) => {
-                let (doubted, noted) = disk.rewind();
-                self.tell_disk("note the position of", noted);
-                doubted
-            }
-        };
-        self.shared.added(doubted);
-        self.confirmed = self.confirmed.min(there);
+        let again = self.begin_again();
         if again > 0 {
             let text = format!(
                 "{}: {}; the last {again} records are sent again, for they may not have arrived",
@@ -235,10 +225,28 @@ impl Writer {
             self.shared.tell(false, text);
         }
         // A receiver that takes a connection and drops it must not be asked without end.
-        if self.backlog.unsent() > 0 {
+        if again > 0 || self.backlog.unsent() > 0 {
             self.shared.pause(self.delay, FIRST_DELAY);
             self.delay = (self.delay * 2).min(LONGEST_DELAY);
         }
+    }
+
+    /// What was taken for delivered is so no longer. Returns how many messages are sent a second time.
+    fn begin_again(&mut self) -> usize {
+        let (again, doubted);
+        if let Some(disk) = &mut self.disk {
+            let surely = surely(&self.backlog, self.limit);
+            let rewound = disk.rewind(surely, self.backlog.sent_until());
+            self.backlog.empty(rewound.from);
+            (again, doubted) = (rewound.messages, rewound.bytes);
+            self.tell_disk("note the position of", rewound.noted);
+        } else {
+            again = self.backlog.begin_again();
+            doubted = self.confirmed.saturating_sub(self.backlog.acknowledged());
+        }
+        self.shared.added(doubted);
+        self.confirmed = self.confirmed.min(self.backlog.acknowledged());
+        again
     }
 
     fn tell_disk<T: Default>(&mut self, operation: &str, result: io::Result<T>) -> T {
@@ -261,6 +269,13 @@ impl Writer {
             }
         }
     }
+}
+
+/// Up to where a queue on disk, of this size, may forget what it has handed out: what is in doubt takes as much place again.
+fn surely(backlog: &Backlog, limit: u64) -> u64 {
+    backlog
+        .sure()
+        .max(backlog.acknowledged().saturating_sub(limit))
 }
 
 /// The cause of a failure in few words, also of one that getaddrinfo(3) tells.
