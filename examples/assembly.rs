@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use unbraid::record::{Assembler, Rules, Settings, Stamp};
+use unbraid::record::{Assembler, Record, Rules, Settings, Stamp};
 
 const LINES: usize = 400_000;
 const ROUNDS: usize = 25;
@@ -61,11 +61,11 @@ fn assemble(rules: &Arc<Rules>, bytes: &[u8]) -> Duration {
             wall_us: number as u64,
             at: begin,
         };
-        assembler.push(read, now, &mut |record| {
+        assembler.push(read, now, &mut |record: &Record<'_>| {
             out += black_box(record.bytes).len();
         });
     }
-    assembler.end(&mut |record| out += record.bytes.len());
+    assembler.end(&mut |record: &Record<'_>| out += record.bytes.len());
     assert_eq!(out, bytes.len());
     begin.elapsed()
 }

@@ -164,7 +164,7 @@ fn an_endless_line_is_never_held() {
     let (mut parts, mut bytes) = (0, 0);
     let piece = [b'x'; 4096];
     for _ in 0..1024 {
-        assembler.push(&piece, stamp(Instant::now()), &mut |r| {
+        assembler.push(&piece, stamp(Instant::now()), &mut |r: &Record<'_>| {
             parts += 1;
             bytes += r.bytes.len();
             assert_eq!(
@@ -178,7 +178,7 @@ fn an_endless_line_is_never_held() {
         assert!(assembler.held() < 256 << 10, "{}", assembler.held());
     }
     let mut last = None;
-    assembler.push(b"\n", stamp(Instant::now()), &mut |r| {
+    assembler.push(b"\n", stamp(Instant::now()), &mut |r: &Record<'_>| {
         bytes += r.bytes.len();
         last = r.part;
     });
@@ -225,14 +225,16 @@ fn timed(settings: &Settings, input: &str) -> (Option<u64>, Vec<String>, Vec<Str
     let (mut now, mut late) = (Vec::new(), Vec::new());
     let start = Instant::now();
     let text = |r: &Record<'_>| String::from_utf8(r.bytes.to_vec()).unwrap();
-    assembler.push(input.as_bytes(), stamp(start), &mut |r| now.push(text(r)));
+    assembler.push(input.as_bytes(), stamp(start), &mut |r: &Record<'_>| {
+        now.push(text(r))
+    });
     let deadline = assembler.deadline();
     if let Some(at) = deadline {
-        assembler.silent(start + (at - start) / 2, &mut |r| {
+        assembler.silent(start + (at - start) / 2, &mut |r: &Record<'_>| {
             panic!("too early: {:?}", text(r))
         });
         assert_eq!(assembler.deadline(), deadline);
-        assembler.silent(at, &mut |r| late.push(text(r)));
+        assembler.silent(at, &mut |r: &Record<'_>| late.push(text(r)));
     }
     (
         deadline.map(|at| (at - start).as_millis() as u64),
@@ -293,13 +295,15 @@ fn a_deadline_counts_from_the_last_line() {
     let deadline = latest + Duration::from_secs(1);
     assert_eq!(assembler.deadline(), Some(deadline));
     let mut left = Vec::new();
-    assembler.silent(deadline, &mut |r| left.push(owned(r)));
+    assembler.silent(deadline, &mut |r: &Record<'_>| left.push(owned(r)));
     assert_eq!(
         texts(&left),
         ["Traceback (most recent call last):\n  File \"a.py\", line 3, in f\n"]
     );
     assert_eq!(assembler.deadline(), None);
-    assembler.push(b")\n", stamp(deadline), &mut |r| left.push(owned(r)));
+    assembler.push(b")\n", stamp(deadline), &mut |r: &Record<'_>| {
+        left.push(owned(r))
+    });
     assert_eq!(left[1].bytes, b"    f()\n");
 }
 
@@ -380,7 +384,7 @@ fn a_record_has_the_time_of_its_first_byte() {
                 wall_us: 100 + i as u64,
                 at,
             },
-            &mut |r| walls.push(r.wall_us),
+            &mut |r: &Record<'_>| walls.push(r.wall_us),
         );
     }
     assert_eq!(walls, [100, 103, 103]);

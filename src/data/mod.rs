@@ -3,10 +3,12 @@
 //! It may hang on a destination that is a regular file (a dead network mount); control goes on all the same.
 
 mod feed;
+mod gather;
 mod orders;
 mod own;
 mod pipe;
 mod reading;
+mod room;
 mod slots;
 mod tallies;
 
@@ -40,8 +42,8 @@ pub const DESTINATIONS: crate::output::TokenRange = crate::output::TokenRange {
 /// The first pipe's token.
 const PIPES: usize = 1024;
 
-/// One read, in bytes: what a pipe holds as the kernel makes it (pipe(7)).
-const READ: usize = 64 << 10;
+/// One read, in bytes: more than a pipe holds as the kernel makes it (64 KiB, pipe(7)), so that one read empties it and shows it.
+const READ: usize = 128 << 10;
 
 /// What one pipe may give in a round before the next has its turn.
 const TURN: usize = 256 << 10;
@@ -115,6 +117,8 @@ pub struct Plane {
     buffer: Vec<u8>,
     /// The pipe that is worked on, and what of the buffer is its input: what a panic must not lose.
     in_hand: Option<InHand>,
+    gather: gather::Gather,
+    room: room::Room,
     /// The assemblers' memory.
     held: usize,
     sources: u64,
@@ -162,6 +166,8 @@ impl Plane {
             timers: BinaryHeap::new(),
             buffer: vec![0; READ],
             in_hand: None,
+            gather: gather::Gather::default(),
+            room: room::Room::default(),
             held: 0,
             sources: 0,
             orders: 0,
@@ -203,6 +209,11 @@ impl Plane {
         for notice in std::mem::take(&mut self.parts.notices) {
             self.notice(&notice);
         }
+        // Whoever still has to be served, or waits for this program's end, is not kept waiting.
+        let pause = self.gather.pause();
+        if let Some(pause) = pause.filter(|_| self.ready.is_empty() && self.finish.is_none()) {
+            std::thread::sleep(pause);
+        }
         let timeout = self.timeout(Instant::now());
         self.poll(events, timeout);
         if !self.paused() {
@@ -242,7 +253,12 @@ impl Plane {
         for event in events.iter() {
             match event.token() {
                 WAKE => {}
-                Token(token) if token >= PIPES => self.list(token - PIPES),
+                Token(token) if token >= PIPES => {
+                    if let Some(pipe) = self.pipes.get_mut(token - PIPES) {
+                        pipe.hung_up |= event.is_read_closed();
+                    }
+                    self.list(token - PIPES);
+                }
                 token => {
                     self.parts.destinations.ready(token, now);
                 }

@@ -125,6 +125,8 @@ impl Plane {
             before: old,
             after: None,
             ended: false,
+            hung_up: false,
+            large: false,
             doubtful: false,
             listed: false,
             timer: None,

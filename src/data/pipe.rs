@@ -32,6 +32,10 @@ pub(super) struct Pipe {
     pub(super) ended: bool,
     /// It was reported that others hold it although its process is gone.
     pub(super) outlived: bool,
+    /// No writer is left: the end can be read, and no event will tell of it again.
+    pub(super) hung_up: bool,
+    /// It was made larger than the kernel makes pipes.
+    pub(super) large: bool,
     /// It stands in the list of pipes to read.
     pub(super) listed: bool,
     /// The earliest time for which it stands in the timers.

@@ -5,7 +5,7 @@ use super::pipe::{Pipe, origin};
 use super::{Counts, InHand, Plane, READ, TURN, wall_us};
 use crate::output::{Destinations, Origin};
 use crate::plane::{ProcessId, Report, Written};
-use crate::record::{Assembler, Kind, Record, Stamp};
+use crate::record::{Assembler, Kind, Record, Sink, Stamp, lines};
 use crate::supervise::recognize::Watch;
 use crate::supervise::registry::inode;
 use mio::unix::SourceFd;
@@ -26,6 +26,12 @@ pub(super) enum ReadEnd {
     Closed,
     /// There may be more.
     More,
+}
+
+/// Whether a read of so many bytes has emptied the pipe, so that what comes later is an event of its own: it gave less than was
+/// asked for. A small one may be a packet with others behind it (O_DIRECT, pipe(7)).
+fn emptied_by(read: usize) -> bool {
+    (libc::PIPE_BUF + 1..READ).contains(&read)
 }
 
 impl Plane {
@@ -60,12 +66,22 @@ impl Plane {
             match self.read_once(key, READ) {
                 (ReadEnd::Empty, _) => return self.emptied(key),
                 (ReadEnd::Closed, _) => return self.close(key),
+                (ReadEnd::More, read) if emptied_by(read) && !self.hung_up(key) => {
+                    return self.emptied(key);
+                }
                 (ReadEnd::More, read) => share = share.saturating_sub(read),
             }
             if share == 0 {
                 return self.list(key);
             }
         }
+    }
+
+    /// Whether the end of a pipe has to be looked for: at its writers' end, and after its process's, when others may hold it.
+    fn hung_up(&self, key: usize) -> bool {
+        self.pipes.get(key).is_some_and(|pipe| {
+            pipe.hung_up || self.processes.get(&pipe.process).is_none_or(|p| p.gone)
+        })
     }
 
     /// Reads once, at most `limit` bytes, and assembles.
@@ -77,6 +93,7 @@ impl Plane {
         match nix::unistd::read(pipe.fd.as_fd(), &mut self.buffer[..limit.min(READ)]) {
             Ok(0) => (ReadEnd::Closed, 0),
             Ok(len) => {
+                pipe.large = pipe.large || self.room.grow(pipe.fd.as_fd(), len);
                 self.take(key, len);
                 (ReadEnd::More, len)
             }
@@ -100,6 +117,7 @@ impl Plane {
         }
         self.counts.bytes += len as u64;
         process.written.bytes += len as u64;
+        self.gather.took(len);
         let stamp = Stamp {
             wall_us: wall_us(),
             at: Instant::now(),
@@ -111,13 +129,10 @@ impl Plane {
             counts: &mut self.counts,
             feed: &mut self.feed,
             written: &mut process.written,
+            watch: &mut self.watch,
+            from: &from,
         };
-        let watch = &mut self.watch;
-        pipe.assembler
-            .push(&self.buffer[..len], stamp, &mut |record| {
-                watch_first(watch, &from, record);
-                way.deliver(&from, record);
-            });
+        pipe.assembler.push(&self.buffer[..len], stamp, &mut way);
         #[cfg(test)]
         super::tests::broken(&self.buffer[..len]);
         self.in_hand = None;
@@ -125,11 +140,7 @@ impl Plane {
     }
 
     /// Lets records leave that no further byte is needed for.
-    pub(super) fn release(
-        &mut self,
-        key: usize,
-        how: impl FnOnce(&mut Assembler, &mut dyn FnMut(&Record<'_>)),
-    ) {
+    pub(super) fn release(&mut self, key: usize, how: impl FnOnce(&mut Assembler, &mut dyn Sink)) {
         let unknown = self.unknown();
         let Some(pipe) = self.pipes.get_mut(key) else {
             return;
@@ -144,12 +155,10 @@ impl Plane {
             counts: &mut self.counts,
             feed: &mut self.feed,
             written: &mut process.written,
+            watch: &mut self.watch,
+            from: &from,
         };
-        let watch = &mut self.watch;
-        how(&mut pipe.assembler, &mut |record| {
-            watch_first(watch, &from, record);
-            way.deliver(&from, record);
-        });
+        how(&mut pipe.assembler, &mut way);
         self.in_hand = None;
         self.settle(key);
     }
@@ -203,10 +212,10 @@ impl Plane {
             counts: &mut self.counts,
             feed: &mut self.feed,
             written: &mut process.written,
+            watch: &mut self.watch,
+            from: &from,
         };
-        pipe.assembler.cut(&mut |record| {
-            way.deliver(&from, record);
-        });
+        pipe.assembler.cut(&mut way);
         pipe.held = pipe.assembler.held();
         self.held = self.held + pipe.held - held;
     }
@@ -287,6 +296,9 @@ impl Plane {
             return;
         };
         self.held -= pipe.held;
+        if pipe.large {
+            self.room.give();
+        }
         let _ = self
             .parts
             .poll
@@ -348,24 +360,29 @@ impl Plane {
     }
 }
 
-/// The first records of the main process may say which server it is.
-fn watch_first(watch: &mut Watch, from: &Origin, record: &Record<'_>) {
-    if from.slot == 0 {
-        watch.record(record.bytes);
-    }
-}
-
-/// Where a record goes.
+/// Where records go.
 struct Way<'a> {
     destinations: &'a mut Destinations,
     counts: &'a mut Counts,
     feed: &'a mut Feed,
     written: &'a mut Written,
+    watch: &'a mut Watch,
+    from: &'a Origin,
 }
 
 impl Way<'_> {
-    /// Counts a record and hands it over. A panic on the way costs its form, not its bytes.
-    fn deliver(&mut self, from: &Origin, record: &Record<'_>) {
+    /// The first records of the main process may say which server it is.
+    fn watches(&self) -> bool {
+        self.from.slot == 0 && !self.watch.is_over()
+    }
+}
+
+/// Counts records and hands them over. A panic on the way costs a record's form, not its bytes.
+impl Sink for Way<'_> {
+    fn record(&mut self, record: &Record<'_>) {
+        if self.watches() {
+            self.watch.record(record.bytes);
+        }
         let whole = record.part.is_none_or(|p| p.last);
         self.counts.records += u64::from(whole);
         self.counts.parts += u64::from(record.part.is_some());
@@ -374,7 +391,7 @@ impl Way<'_> {
         let handed = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
             super::tests::poisoned(record);
-            self.destinations.write(from, record);
+            self.destinations.write(self.from, record);
         }));
         if handed.is_err() {
             self.counts.faults += 1;
@@ -384,9 +401,33 @@ impl Way<'_> {
                 ..*record
             };
             // The simplest of records; were even that refused, there would be no way left to write it.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.destinations.write(from, &plain)));
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                self.destinations.write(self.from, &plain);
+            }));
         }
         // Of its own: a fault in here must not have the record written twice.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.feed.take(from, record)));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.feed.take(self.from, record)));
+    }
+
+    fn lines(&mut self, bytes: &[u8], count: usize, wall_us: u64) -> bool {
+        let handed = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            lines(bytes).for_each(|line| super::tests::poisoned(&Record::line(line, wall_us)));
+            self.destinations.write_lines(self.from, bytes, wall_us);
+        }));
+        // Refused, they come one by one: only the one that is at fault loses its form.
+        if handed.is_err() {
+            return false;
+        }
+        if self.watches() {
+            lines(bytes).for_each(|line| self.watch.record(line));
+        }
+        self.counts.records += count as u64;
+        self.written.records += count as u64;
+        self.written.last_us = wall_us;
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            self.feed.take_lines(self.from, bytes, count, wall_us);
+        }));
+        true
     }
 }

@@ -243,3 +243,24 @@ fn both_pipes_of_a_process_that_is_gone_are_closed() {
     plane.orders.send(Order::Gone(1));
     plane.finish();
 }
+
+#[test]
+fn every_packet_of_a_pipe_that_keeps_them_apart_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut plane = start(&log, 64 << 20);
+    let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_DIRECT).unwrap();
+    let mut writer = std::fs::File::from(writer);
+    for packet in ["one\n", "two\n", "three\n"] {
+        writer.write_all(packet.as_bytes()).unwrap();
+    }
+    plane.arrive(1, reader.into());
+    // Nothing else happens: the writer lives on, and says no more.
+    let limit = Instant::now() + Duration::from_secs(30);
+    while std::fs::read(&log).unwrap() != b"one\ntwo\nthree\n" {
+        assert!(Instant::now() < limit, "a packet was not read");
+        std::thread::yield_now();
+    }
+    drop(writer);
+    plane.finish();
+}

@@ -204,6 +204,18 @@ impl Sink {
         self.active = true;
     }
 
+    /// Adds whole records, each of which is one line.
+    pub(super) fn add_lines(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        let left = self.tail.take();
+        self.batch.add_lines(|out| {
+            if let Some(open) = left {
+                out.extend_from_slice(&open.closing);
+            }
+            encode(out);
+        });
+        self.active = true;
+    }
+
     /// Whether writing may be tried now; `None`: the time is not known, so nothing that waits for one.
     pub(super) fn may_write(&self, now: Option<Instant>) -> bool {
         match self.state {

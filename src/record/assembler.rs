@@ -1,16 +1,14 @@
 //! One stream's bytes in, its records out.
 
+use super::familiar::Familiar;
 use super::line::{CLIP, Line, names_error, strip_colours, trim_end};
 use super::machine::{Emit, Machine, Marks};
 use super::rules::{Rules, Seen, language};
 use super::store::Store;
-use super::{Kind, Part, Record, Stamp, Trace};
+use super::{Kind, Part, Record, Sink, Stamp, Trace};
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Where records go.
-type Sink<'s> = dyn FnMut(&Record<'_>) + 's;
 
 /// Makes records of one stream.
 ///
@@ -23,6 +21,9 @@ pub struct Assembler {
     /// The last bytes that are held, if no newline ends them. Not counted inside a line longer than the rules see:
     /// those bytes belong to the open record at once.
     half: usize,
+    familiar: Familiar,
+    /// The length of the last line, if it came in one piece: an open record of that length is one line.
+    last: usize,
     /// A line without its colours.
     scratch: Vec<u8>,
     /// When the last complete line came, and the last byte.
@@ -39,6 +40,8 @@ impl Assembler {
             machine,
             store,
             half: 0,
+            familiar: Familiar::default(),
+            last: 0,
             scratch: Vec::new(),
             line_at: None,
             byte_at: None,
@@ -46,24 +49,20 @@ impl Assembler {
     }
 
     /// Takes bytes as they were read, and gives to `sink` every record that they complete.
-    pub fn push(&mut self, bytes: &[u8], now: Stamp, sink: &mut Sink<'_>) {
+    pub fn push(&mut self, bytes: &[u8], now: Stamp, sink: &mut dyn Sink) {
         if bytes.is_empty() {
             return;
         }
         self.store.begin(now.wall_us);
         self.byte_at = Some(now.at);
-        let (mut at, mut hint) = (0, None);
+        // One look ahead for many lines: few have a capital E, and fewer an escape.
+        let (mut at, mut marks) = (0, Marked::default());
         for newline in memchr_iter(b'\n', bytes) {
             let end = newline + 1;
-            // One look ahead for many lines: few have a capital E, and fewer an escape.
-            let mark = match hint {
-                Some(mark) if mark >= at => mark,
-                _ => next_mark(bytes, at),
-            };
-            hint = Some(mark);
-            self.line(bytes, at, end, mark < end, sink);
+            self.line(bytes, at, end, &mut marks, sink);
             at = end;
         }
+        self.store.take_run(bytes, sink);
         if at > 0 {
             self.line_at = Some(now.at);
         }
@@ -80,7 +79,7 @@ impl Assembler {
     }
 
     /// Nothing more is to be read for now: what waited long enough leaves. Harmless when called early.
-    pub fn silent(&mut self, now: Instant, sink: &mut Sink<'_>) {
+    pub fn silent(&mut self, now: Instant, sink: &mut dyn Sink) {
         if self.line_deadline().is_some_and(|at| at <= now) {
             self.end(sink);
         } else if self.record_deadline().is_some_and(|at| at <= now) {
@@ -91,7 +90,7 @@ impl Assembler {
     }
 
     /// The end of the stream: everything leaves. The assembler can be used again afterwards.
-    pub fn end(&mut self, sink: &mut Sink<'_>) {
+    pub fn end(&mut self, sink: &mut dyn Sink) {
         let half = std::mem::take(&mut self.half);
         self.store.rewind();
         if half > 0 {
@@ -113,7 +112,7 @@ impl Assembler {
     }
 
     /// The memory ceiling: what is held leaves as a part, but for a rest that keeps the last part from being empty.
-    pub fn cut(&mut self, sink: &mut Sink<'_>) {
+    pub fn cut(&mut self, sink: &mut dyn Sink) {
         self.store.rewind();
         let open = self.machine.open_len();
         let bytes = self.store.front(&[], open);
@@ -153,30 +152,42 @@ impl Assembler {
 
     /// A line is complete: `input[at..end]`, behind the half line that is held.
     #[inline]
-    fn line(&mut self, input: &[u8], at: usize, end: usize, marked: bool, sink: &mut Sink<'_>) {
+    fn line(
+        &mut self,
+        input: &[u8],
+        at: usize,
+        end: usize,
+        marks: &mut Marked,
+        sink: &mut dyn Sink,
+    ) {
         let len = end - at;
+        let last = std::mem::replace(&mut self.last, len);
         if self.half > 0 || self.machine.in_long() || len > self.rules.short {
+            self.last = 0;
+            self.store.take_run(input, sink);
             return self.long_line(input, at, end, sink);
         }
         let bytes = &input[at..end];
-        let (seen, line) = look(&self.rules, bytes, &mut self.scratch, marked);
-        let complete = self.machine.idle() && seen.single() && self.rules.record_start.is_none();
-        let whole = if complete {
-            Some(len)
-        } else {
-            self.machine.next_log(&seen, line.text, len)
-        };
-        // The open record is within the limit, or parts of it would have left.
-        if let Some(len) = whole {
-            return self.store.take(input, len, |bytes, wall_us| {
-                sink(&Record {
-                    bytes,
-                    wall_us,
-                    kind: Kind::Line,
-                    part: None,
-                });
-            });
+        if !marks.escape(input, at, end)
+            && let Some(log) = self.familiar.recognise(bytes)
+            && let Some(len) = self.machine.next_log(log, trim_end(bytes), len)
+        {
+            return self.whole(input, len, len == last, sink);
         }
+        let marked = marks.any(input, at, end);
+        let (seen, line) = look(&self.rules, bytes, &mut self.scratch, marked);
+        if self.machine.idle() && seen.single() && self.rules.record_start.is_none() {
+            return self.whole(input, len, true, sink);
+        }
+        if let Some(log) = seen.plain_log()
+            && let Some(before) = self.machine.next_log(log, line.text, len)
+        {
+            if !marks.escape(input, at, end) {
+                self.familiar.learn(bytes, seen.start);
+            }
+            return self.whole(input, before, before == last, sink);
+        }
+        self.store.take_run(input, sink);
         decide(
             &mut self.machine,
             &self.rules,
@@ -189,8 +200,20 @@ impl Assembler {
         self.leave(input, sink);
     }
 
+    /// The next `len` bytes are a record, within the limit, or parts of it would have left. Several in a row that are one line
+    /// each leave together.
+    #[inline]
+    fn whole(&mut self, input: &[u8], len: usize, one_line: bool, sink: &mut dyn Sink) {
+        if !(one_line && self.store.defer(len)) {
+            self.store.take_run(input, sink);
+            self.store.take(input, len, |bytes, wall_us| {
+                sink.record(&Record::line(bytes, wall_us));
+            });
+        }
+    }
+
     /// The same for a line that came in pieces, or may be too long for the rules or for a record.
-    fn long_line(&mut self, input: &[u8], at: usize, end: usize, sink: &mut Sink<'_>) {
+    fn long_line(&mut self, input: &[u8], at: usize, end: usize, sink: &mut dyn Sink) {
         if self.machine.in_long() {
             self.machine.grow(end - at);
             self.machine.end_long();
@@ -223,7 +246,7 @@ impl Assembler {
     }
 
     /// The input ends with `input[at..]`, which has no newline.
-    fn rest(&mut self, input: &[u8], at: usize, sink: &mut Sink<'_>) {
+    fn rest(&mut self, input: &[u8], at: usize, sink: &mut dyn Sink) {
         let more = input.len() - at;
         if more == 0 {
             return;
@@ -258,7 +281,7 @@ impl Assembler {
     }
 
     /// Gives to `sink` what the machine has decided, then what is too much of the open record.
-    fn leave(&mut self, input: &[u8], sink: &mut Sink<'_>) {
+    fn leave(&mut self, input: &[u8], sink: &mut dyn Sink) {
         for i in 0..self.machine.out.len() {
             let emit = self.machine.out[i];
             self.record(input, emit, sink);
@@ -271,14 +294,14 @@ impl Assembler {
     }
 
     /// The open record's first `len` bytes leave.
-    fn part(&mut self, input: &[u8], len: usize, sink: &mut Sink<'_>) {
+    fn part(&mut self, input: &[u8], len: usize, sink: &mut dyn Sink) {
         if let Some(emit) = self.machine.cut(len) {
             self.piece(input, emit, Some(false), sink);
         }
     }
 
     /// A decided record leaves, in parts if it is too long.
-    fn record(&mut self, input: &[u8], mut emit: Emit, sink: &mut Sink<'_>) {
+    fn record(&mut self, input: &[u8], mut emit: Emit, sink: &mut dyn Sink) {
         while emit.len > self.rules.max_record {
             let len = cut_at(self.store.front(input, self.rules.max_record));
             self.piece(input, Emit { len, ..emit }, Some(false), sink);
@@ -288,7 +311,7 @@ impl Assembler {
         self.piece(input, emit, last, sink);
     }
 
-    fn piece(&mut self, input: &[u8], emit: Emit, last: Option<bool>, sink: &mut Sink<'_>) {
+    fn piece(&mut self, input: &[u8], emit: Emit, last: Option<bool>, sink: &mut dyn Sink) {
         let part = last.map(|last| Part {
             number: emit.parts + 1,
             last,
@@ -297,7 +320,7 @@ impl Assembler {
             let kind = emit
                 .trace
                 .map_or(Kind::Line, |marks| Kind::Traceback(trace(bytes, marks)));
-            sink(&Record {
+            sink.record(&Record {
                 bytes,
                 wall_us,
                 kind,
@@ -336,9 +359,38 @@ impl Assembler {
     }
 }
 
-/// The next capital E or escape from `at` on.
-fn next_mark(bytes: &[u8], at: usize) -> usize {
-    memchr2(b'E', 0x1b, &bytes[at..]).map_or(usize::MAX, |i| at + i)
+/// Where the next bytes stand that make a line worth a second look, each searched for once it is asked for.
+#[derive(Debug, Default)]
+struct Marked {
+    escape: Option<usize>,
+    any: Option<usize>,
+}
+
+impl Marked {
+    /// Whether an escape stands in `input[at..end]`.
+    #[inline]
+    fn escape(&mut self, input: &[u8], at: usize, end: usize) -> bool {
+        next(&mut self.escape, at, || memchr(0x1b, &input[at..])) < end
+    }
+
+    /// Whether a capital E or an escape does.
+    #[inline]
+    fn any(&mut self, input: &[u8], at: usize, end: usize) -> bool {
+        next(&mut self.any, at, || memchr2(b'E', 0x1b, &input[at..])) < end
+    }
+}
+
+/// `known`, if it is not behind `at`; else it is searched for.
+#[inline]
+fn next(known: &mut Option<usize>, at: usize, search: impl FnOnce() -> Option<usize>) -> usize {
+    match *known {
+        Some(place) if place >= at => place,
+        _ => {
+            let place = search().map_or(usize::MAX, |i| at + i);
+            *known = Some(place);
+            place
+        }
+    }
 }
 
 /// What the rules see in `bytes`. Unless they are `marked`, neither an `E` nor an escape stands in them.

@@ -338,7 +338,7 @@ fn java_util_logging(text: &[u8]) -> bool {
 /// A stamped line with its level, or, without any, judged by what it says.
 fn levelled(text: &[u8], rest: &[u8]) -> Start {
     let high = match level_in(rest) {
-        Some(level) => level == Level::High,
+        Some((level, _)) => level == Level::High,
         None => reports_error(rest),
     };
     if rest.starts_with(b"] \"") && day_month_slashed(text).is_some() {
@@ -520,9 +520,23 @@ fn month(text: &[u8]) -> bool {
     MONTHS.iter().any(|m| text.starts_with(*m))
 }
 
-/// The level among the first words behind a stamp: upper case anywhere; any case inside brackets, before a colon, or
-/// behind `level=`, where a sentence does not put it.
-fn level_in(rest: &[u8]) -> Option<Level> {
+/// How many bytes of `text` alone decide that it is a stamped line of its level, whatever follows, and whichever digits stand
+/// in them. Only for a date that begins with the year, where no rule asks for a number's size.
+pub(super) fn decisive(text: &[u8]) -> Option<usize> {
+    let inner = text.strip_prefix(b"[").unwrap_or(text);
+    // A date with dots may be an address at the front of an access line.
+    let dated = matches!(inner.get(4), Some(b'-' | b'/'));
+    let rest = iso(inner).filter(|_| dated)?;
+    let (_, end) = level_in(rest)?;
+    let len = text.len() - rest.len() + end;
+    // With the byte behind the word, which says that the word ends. Where that is a space, more may have been looked at.
+    let behind = text.get(len)?;
+    (*behind != b' ' || text[len - 1].is_ascii_uppercase()).then_some(len + 1)
+}
+
+/// The level among the first words behind a stamp, and where its word ends: upper case anywhere; any case inside brackets,
+/// before a colon, or behind `level=`, where a sentence does not put it.
+fn level_in(rest: &[u8]) -> Option<(Level, usize)> {
     let rest = &rest[..rest.len().min(112)];
     let (mut i, mut words) = (0, 0);
     while i < rest.len() && words < 9 {
@@ -535,7 +549,7 @@ fn level_in(rest: &[u8]) -> Option<Level> {
             .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
             .count();
         if let Some(level) = level_at(rest, i, n) {
-            return Some(level);
+            return Some((level, i + n));
         }
         words += 1;
         i += n;

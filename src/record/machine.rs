@@ -151,10 +151,7 @@ impl Machine {
     /// Takes a logger's line where another is open, alone and whole, and gives that one's length: the commonest of all
     /// turns, without the way through [`Machine::out`].
     #[inline]
-    pub(super) fn next_log(&mut self, seen: &Seen, text: &[u8], len: usize) -> Option<usize> {
-        let (Some(Start::Log(next)), 0, None) = (seen.start, seen.heads, seen.opener) else {
-            return None;
-        };
+    pub(super) fn next_log(&mut self, next: Log, text: &[u8], len: usize) -> Option<usize> {
         let Some(Open {
             len: before,
             parts: 0,

@@ -10,6 +10,7 @@ mod csharp;
 mod dart;
 mod elixir;
 mod erlang;
+mod familiar;
 mod go;
 mod java;
 mod language;
@@ -90,6 +91,47 @@ pub struct Record<'a> {
     pub kind: Kind<'a>,
     /// `None` for a whole record.
     pub part: Option<Part>,
+}
+
+/// Where an assembler's records go. A closure that takes one record at a time is one.
+pub trait Sink {
+    /// Takes a record, or a part of one.
+    fn record(&mut self, record: &Record<'_>);
+
+    /// Takes `count` records at once: whole lines, each a record of its own and not a traceback, read at `wall_us`. False: it
+    /// has taken none of them, and is given them one by one.
+    fn lines(&mut self, bytes: &[u8], count: usize, wall_us: u64) -> bool {
+        let _ = (bytes, count, wall_us);
+        false
+    }
+}
+
+impl<F: FnMut(&Record<'_>)> Sink for F {
+    fn record(&mut self, record: &Record<'_>) {
+        self(record);
+    }
+}
+
+impl<'a> Record<'a> {
+    /// A line that is a record of its own.
+    pub fn line(bytes: &'a [u8], wall_us: u64) -> Self {
+        Self {
+            bytes,
+            wall_us,
+            kind: Kind::Line,
+            part: None,
+        }
+    }
+}
+
+/// The lines of `bytes`, each with its newline.
+pub fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut from = 0;
+    memchr::memchr_iter(b'\n', bytes).map(move |newline| {
+        let line = &bytes[from..=newline];
+        from = newline + 1;
+        line
+    })
 }
 
 /// How records are made; the same for every stream.

@@ -2,7 +2,7 @@
 
 use super::language::{ALL, ERROR_WORD, Language, NAMES, NUMBER_STOP, ODD_WORD, Opening, Shape};
 use super::line::{CLIP, Line};
-use super::logstart::{Start, log_start};
+use super::logstart::{Log, Start, log_start};
 use super::{Languages, Settings};
 use std::time::Duration;
 
@@ -68,6 +68,17 @@ impl Seen {
         match self.start {
             Some(start) => start == Start::Alone,
             None => self.opener.is_none() && self.heads == 0,
+        }
+    }
+}
+
+impl Seen {
+    /// A logger's line and nothing else.
+    #[inline]
+    pub(super) fn plain_log(&self) -> Option<Log> {
+        match self.start {
+            Some(Start::Log(log)) if self.heads == 0 && self.opener.is_none() => Some(log),
+            _ => None,
         }
     }
 }

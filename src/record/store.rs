@@ -1,5 +1,6 @@
 //! The bytes that are not decided yet: first those kept from earlier reads, then the rest of this one.
 
+use super::{Record, Sink, lines};
 use std::collections::VecDeque;
 
 /// What an idle stream may keep of its buffer.
@@ -20,6 +21,8 @@ pub(super) struct Store {
     base: u64,
     /// From which place in the stream on bytes were read when.
     marks: VecDeque<(u64, u64)>,
+    /// At the front of the input: bytes that are records already, a line each, and how many. They leave together.
+    run: (usize, usize),
 }
 
 impl Store {
@@ -87,6 +90,40 @@ impl Store {
         if self.head == self.buf.len() {
             self.buf.clear();
             self.head = 0;
+        }
+    }
+
+    /// The next `len` bytes are a line and a record. True: it waits, to leave with others by [`Self::take_run`], which must
+    /// come before anything else is done with the store; false where bytes are kept, and it has to be taken by itself.
+    #[inline]
+    pub(super) fn defer(&mut self, len: usize) -> bool {
+        if self.kept() > 0 {
+            return false;
+        }
+        self.run.0 += len;
+        self.run.1 += 1;
+        true
+    }
+
+    /// Takes what was deferred away and gives it to `sink`, which may want it line by line. What the sink has not been given
+    /// when it panics is not taken.
+    #[inline]
+    pub(super) fn take_run(&mut self, input: &[u8], sink: &mut dyn Sink) {
+        let (len, count) = std::mem::take(&mut self.run);
+        if count == 0 {
+            return;
+        }
+        let run = &input[self.from..self.from + len];
+        let wall_us = self.wall_us();
+        if sink.lines(run, count, wall_us) {
+            self.from += len;
+            self.base += len as u64;
+            return;
+        }
+        for line in lines(run) {
+            self.take(input, line.len(), |bytes, wall_us| {
+                sink.record(&Record::line(bytes, wall_us));
+            });
         }
     }
 

@@ -170,7 +170,8 @@ impl Watch {
         self.found.take()
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether further records say nothing.
+    pub fn is_over(&self) -> bool {
         self.bytes == 0 || self.records == 0
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use unbraid::record::{Assembler, Kind, Part, Record, Rules, Settings, Stamp};
+use unbraid::record::{Assembler, Kind, Part, Record, Rules, Settings, Sink, Stamp, lines};
 
 /// A record, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,30 @@ pub fn owned(record: &Record<'_>) -> Owned {
     }
 }
 
+/// Keeps every record. Of the runs of lines it takes every second as one, which must make no difference.
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub records: Vec<Owned>,
+    runs: usize,
+}
+
+impl Sink for Kept {
+    fn record(&mut self, record: &Record<'_>) {
+        self.records.push(owned(record));
+    }
+
+    fn lines(&mut self, bytes: &[u8], count: usize, wall_us: u64) -> bool {
+        self.runs += 1;
+        if self.runs.is_multiple_of(2) {
+            return false;
+        }
+        let before = self.records.len();
+        lines(bytes).for_each(|line| self.record(&Record::line(line, wall_us)));
+        assert_eq!(self.records.len() - before, count);
+        true
+    }
+}
+
 pub fn rules(settings: &Settings) -> Arc<Rules> {
     Arc::new(Rules::new(settings).expect("known languages"))
 }
@@ -49,13 +73,13 @@ pub fn stamp(at: Instant) -> Stamp {
 /// The records of `input`, pushed in pieces whose sizes `sizes` repeats.
 pub fn assemble(settings: &Settings, input: &[u8], sizes: &[usize]) -> Vec<Owned> {
     let mut assembler = Assembler::new(rules(settings));
-    let mut records = Vec::new();
+    let mut kept = Kept::default();
     let (now, mut rest, mut sizes) = (Instant::now(), input, sizes.iter().cycle());
     while !rest.is_empty() {
         let size = sizes
             .next()
             .map_or(rest.len(), |n| (*n).clamp(1, rest.len()));
-        assembler.push(&rest[..size], stamp(now), &mut |r| records.push(owned(r)));
+        assembler.push(&rest[..size], stamp(now), &mut kept);
         rest = &rest[size..];
         assert!(
             assembler.held() < settings.max_record + settings.max_record / 4 + (128 << 10),
@@ -63,14 +87,14 @@ pub fn assemble(settings: &Settings, input: &[u8], sizes: &[usize]) -> Vec<Owned
             assembler.held()
         );
     }
-    assembler.end(&mut |r| records.push(owned(r)));
+    assembler.end(&mut kept);
     assert!(assembler.deadline().is_none());
     assert!(
         assembler.held() <= 32 << 10,
         "{} held when idle",
         assembler.held()
     );
-    records
+    kept.records
 }
 
 /// Joined, the records are the input; parts are numbered from 1, and the last one says so.

@@ -10,7 +10,7 @@ use crate::output::spec::Format;
 use crate::output::{Origin, Stream};
 use crate::plane::{Listen, Report, Room, Wanted};
 use crate::protocol::Answer;
-use crate::record::Record;
+use crate::record::{Record, lines};
 use recent::Recent;
 use std::mem::take;
 use std::sync::Arc;
@@ -104,6 +104,20 @@ impl Feed {
                 self.encoder.encode(origin, record, &mut self.line);
             }
             follower.offer(&self.line);
+        }
+    }
+
+    /// Lines were written, each of which is a record of its own.
+    pub(super) fn take_lines(&mut self, origin: &Origin, bytes: &[u8], count: usize, wall_us: u64) {
+        let Some(recent) = &mut self.recent else {
+            return;
+        };
+        if self.followers.is_empty() && !recent.may_keep(wall_us) {
+            recent.pass(count as u64);
+            return;
+        }
+        for line in lines(bytes) {
+            self.take(origin, &Record::line(line, wall_us));
         }
     }
 

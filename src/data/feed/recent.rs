@@ -44,13 +44,19 @@ impl Default for Allowance {
 }
 
 impl Allowance {
-    fn spend(&mut self, bytes: usize, now_us: u64) -> bool {
+    /// Whether something may be kept, if it is not large.
+    fn is_open(&mut self, now_us: u64) -> bool {
         if now_us > self.at {
             self.left = ALLOWED.min(self.left + (now_us - self.at));
             self.at = now_us;
         }
+        !self.used_up || self.left >= ENOUGH
+    }
+
+    fn spend(&mut self, bytes: usize, now_us: u64) -> bool {
+        let open = self.is_open(now_us);
         let cost = COST + bytes as u64;
-        self.used_up = self.left < cost || (self.used_up && self.left < ENOUGH);
+        self.used_up = self.left < cost || !open;
         if !self.used_up {
             self.left -= cost;
         }
@@ -192,6 +198,16 @@ impl Recent {
             lost: take(&mut self.lost),
             trace,
         });
+    }
+
+    /// Whether records that come at this time may be kept.
+    pub(super) fn may_keep(&mut self, now_us: u64) -> bool {
+        self.allowance.is_open(now_us)
+    }
+
+    /// So many records came that are not kept.
+    pub(super) fn pass(&mut self, count: u64) {
+        self.lost += count;
     }
 
     fn turn_over(&mut self) {

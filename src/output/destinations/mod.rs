@@ -109,6 +109,14 @@ enum To {
     Receiver(usize),
 }
 
+impl Route {
+    /// Whether lines may go there together: each is one line there too, and nothing is asked of each on its way.
+    fn takes_runs(&self) -> bool {
+        let receiver = matches!(self.to, To::Receiver(_));
+        !receiver && self.when_full == WhenFull::Block && self.encoder.keeps_lines()
+    }
+}
+
 /// All destinations.
 #[derive(Debug)]
 pub struct Destinations {
@@ -167,30 +175,71 @@ impl Destinations {
     /// Puts a record into the batch of each destination that takes it. Never blocks.
     pub fn write(&mut self, origin: &Origin, record: &Record<'_>) {
         for route in 0..self.routes.len() {
-            if !self.routes[route].filter.takes(origin, record) {
+            if self.routes[route].filter.takes(origin, record) {
+                self.write_to(route, origin, record);
+            }
+        }
+    }
+
+    fn write_to(&mut self, route: usize, origin: &Origin, record: &Record<'_>) {
+        if let To::Receiver(id) = self.routes[route].to {
+            return self.send(id, origin, record);
+        }
+        let id = self.sink_for(route, origin);
+        let sink = &mut self.sinks[id];
+        if sink.state == State::Gone {
+            return self.dropped.add(1, record.bytes.len() as u64);
+        }
+        if sink.drops(self.pending, self.settings.max_pending / 2) {
+            return self.drop_record(id, origin, record);
+        }
+        sink.add(&mut self.routes[route].encoder, origin, record);
+        self.added(id);
+    }
+
+    /// A sink has more to write.
+    fn added(&mut self, id: usize) {
+        let sink = &self.sinks[id];
+        let early = sink.batch.pending() >= EARLY && sink.state == State::Ready;
+        self.queue(id);
+        if early {
+            self.write_out(id, None);
+        }
+        self.settle(id);
+    }
+
+    /// The same for many records at once: whole lines of one stream, each a record of its own and not a traceback, read at
+    /// `wall_us`.
+    pub fn write_lines(&mut self, origin: &Origin, lines: &[u8], wall_us: u64) {
+        let any = Record::line(lines, wall_us);
+        for route in 0..self.routes.len() {
+            if !self.routes[route].filter.takes(origin, &any) {
                 continue;
             }
-            if let To::Receiver(id) = self.routes[route].to {
-                self.send(id, origin, record);
-                continue;
+            if self.routes[route].takes_runs() {
+                self.write_lines_to(route, origin, lines, wall_us);
+            } else {
+                for line in crate::record::lines(lines) {
+                    self.write_to(route, origin, &Record::line(line, wall_us));
+                }
             }
+        }
+    }
+
+    fn write_lines_to(&mut self, route: usize, origin: &Origin, lines: &[u8], wall_us: u64) {
+        let mut rest = lines;
+        while !rest.is_empty() {
             let id = self.sink_for(route, origin);
             let sink = &mut self.sinks[id];
             if sink.state == State::Gone {
-                self.dropped.add(1, record.bytes.len() as u64);
-                continue;
+                let records = memchr::memchr_iter(b'\n', rest).count();
+                return self.dropped.add(records as u64, rest.len() as u64);
             }
-            if sink.drops(self.pending, self.settings.max_pending / 2) {
-                self.drop_record(id, origin, record);
-                continue;
-            }
-            sink.add(&mut self.routes[route].encoder, origin, record);
-            let early = sink.batch.pending() >= EARLY && sink.state == State::Ready;
-            self.queue(id);
-            if early {
-                self.write_out(id, None);
-            }
-            self.settle(id);
+            let encoder = &mut self.routes[route].encoder;
+            sink.add_lines(|out| {
+                rest = encoder.encode_lines(origin, (rest, wall_us), out);
+            });
+            self.added(id);
         }
     }
 

@@ -1,7 +1,7 @@
 //! One JSON object a line (RFC 8259). The keys are pinned, also their order.
 
 use super::text::{base64, json_string, json_text};
-use super::{decimal, message_of};
+use super::{behind_head, decimal, message_of};
 use crate::output::Origin;
 use crate::output::time::TimeCache;
 use crate::record::{Kind, Record, Trace};
@@ -13,22 +13,7 @@ pub(super) fn encode(
     record: &Record<'_>,
     out: &mut Vec<u8>,
 ) {
-    out.push(b'{');
-    let begin = out.len();
-    out.extend_from_slice(b"\"time\":\"");
-    if time.write(record.wall_us, out) {
-        out.extend_from_slice(b"\",");
-    } else {
-        out.truncate(begin);
-    }
-    out.extend_from_slice(b"\"pid\":");
-    decimal(origin.pid.unsigned_abs(), out);
-    out.extend_from_slice(b",\"slot\":");
-    decimal(origin.slot, out);
-    out.extend_from_slice(b",\"stream\":\"");
-    out.extend_from_slice(origin.stream.name().as_bytes());
-    out.extend_from_slice(b"\",\"name\":");
-    json_string(name, out);
+    write_head(time, name, origin, record.wall_us, out);
     if let Kind::Traceback(trace) = &record.kind {
         write_trace(trace, out);
     }
@@ -51,11 +36,56 @@ pub(super) fn encode(
         out.extend_from_slice(b",\"eol\":false");
     }
     if !valid {
-        out.extend_from_slice(b",\"raw\":\"");
-        base64(message, out);
-        out.push(b'"');
+        raw(message, out);
     }
     out.extend_from_slice(b"}\n");
+}
+
+pub(super) fn encode_lines<'a>(
+    time: &mut TimeCache,
+    name: &str,
+    origin: &Origin,
+    (lines, wall_us): (&'a [u8], u64),
+    out: &mut Vec<u8>,
+) -> &'a [u8] {
+    let head = out.len();
+    write_head(time, name, origin, wall_us, out);
+    out.extend_from_slice(b",\"message\":");
+    let tail: &[u8] = if origin.shared {
+        b",\"shared\":true}\n"
+    } else {
+        b"}\n"
+    };
+    behind_head(lines, head, out, |line, out| {
+        let message = &line[..line.len() - 1];
+        if json_text(message, out) {
+            out.extend_from_slice(tail);
+        } else {
+            out.extend_from_slice(&tail[..tail.len() - 2]);
+            raw(message, out);
+            out.extend_from_slice(b"}\n");
+        }
+    })
+}
+
+/// What a record begins with, whatever it says.
+fn write_head(time: &mut TimeCache, name: &str, origin: &Origin, wall_us: u64, out: &mut Vec<u8>) {
+    out.push(b'{');
+    let begin = out.len();
+    out.extend_from_slice(b"\"time\":\"");
+    if time.write(wall_us, out) {
+        out.extend_from_slice(b"\",");
+    } else {
+        out.truncate(begin);
+    }
+    out.extend_from_slice(b"\"pid\":");
+    decimal(origin.pid.unsigned_abs(), out);
+    out.extend_from_slice(b",\"slot\":");
+    decimal(origin.slot, out);
+    out.extend_from_slice(b",\"stream\":\"");
+    out.extend_from_slice(origin.stream.name().as_bytes());
+    out.extend_from_slice(b"\",\"name\":");
+    json_string(name, out);
 }
 
 fn write_trace(trace: &Trace<'_>, out: &mut Vec<u8>) {
@@ -86,4 +116,11 @@ fn write_place(trace: &Trace<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"code.function\":");
         json_text(function, out);
     }
+}
+
+/// The bytes of a message that is not UTF-8.
+fn raw(message: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"raw\":\"");
+    base64(message, out);
+    out.push(b'"');
 }

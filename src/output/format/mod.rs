@@ -99,6 +99,49 @@ impl Encoder {
         }
     }
 
+    /// Whether a line that is a record of its own becomes exactly one line.
+    pub(super) fn keeps_lines(&self) -> bool {
+        !matches!(self.way, Way::Template(_))
+    }
+
+    /// Appends lines that are records of their own, read at the time that stands with them, one line for each. It stops once it
+    /// has appended [`MUCH`], for the caller to write that out, and gives back the lines that are left.
+    pub fn encode_lines<'a>(
+        &mut self,
+        origin: &Origin,
+        (lines, wall_us): (&'a [u8], u64),
+        out: &mut Vec<u8>,
+    ) -> &'a [u8] {
+        let (time, name) = (&mut self.time, self.name.as_str());
+        match &self.way {
+            Way::Raw => {
+                out.extend_from_slice(lines);
+                &[]
+            }
+            Way::Prefix => prefix::encode_lines(time, origin, (lines, wall_us), out),
+            Way::Json => json::encode_lines(time, name, origin, (lines, wall_us), out),
+            _ => self.encode_singly(origin, (lines, wall_us), out),
+        }
+    }
+
+    fn encode_singly<'a>(
+        &mut self,
+        origin: &Origin,
+        (lines, wall_us): (&'a [u8], u64),
+        out: &mut Vec<u8>,
+    ) -> &'a [u8] {
+        let (begin, mut rest) = (out.len(), lines);
+        while let Some(newline) = memchr::memchr(b'\n', rest) {
+            if out.len() > begin + MUCH {
+                break;
+            }
+            let (line, left) = rest.split_at(newline + 1);
+            self.encode(origin, &Record::line(line, wall_us), out);
+            rest = left;
+        }
+        rest
+    }
+
     /// The line that `record` leaves open: a part that was cut inside a line, in a format that goes on with it.
     pub(super) fn left_open(&mut self, origin: &Origin, record: &Record<'_>) -> Option<OpenLine> {
         if !goes_on(record) || record.bytes.last() == Some(&b'\n') {
@@ -120,6 +163,32 @@ impl Encoder {
     pub(super) fn continues(&self, open: &OpenLine, origin: &Origin, record: &Record<'_>) -> bool {
         went_before(record) && open.format == self.format && open.source == origin.source
     }
+}
+
+/// A short line grows to many times its length: how much of that one call may append, in bytes.
+const MUCH: usize = 256 << 10;
+
+/// Appends the lines, each behind what `out` has from `head` on: that is the first one's head, and is copied for the others.
+/// `append` is given the line with its newline. The lines that are left are given back.
+fn behind_head<'a>(
+    lines: &'a [u8],
+    head: usize,
+    out: &mut Vec<u8>,
+    mut append: impl FnMut(&'a [u8], &mut Vec<u8>),
+) -> &'a [u8] {
+    let head = head..out.len();
+    let mut from = 0;
+    for newline in memchr::memchr_iter(b'\n', lines) {
+        if from > 0 {
+            if out.len() > head.start + MUCH {
+                return &lines[from..];
+            }
+            out.extend_from_within(head.clone());
+        }
+        append(&lines[from..=newline], out);
+        from = newline + 1;
+    }
+    &[]
 }
 
 /// Whether more of the record follows in another part.

@@ -4,7 +4,7 @@
 //! of a part that goes on with a record. So no line of a record is taken for the start of one, and a reader can put the
 //! record together again.
 
-use super::{decimal, went_before};
+use super::{behind_head, decimal, went_before};
 use crate::output::time::TimeCache;
 use crate::output::{Origin, Stream};
 use crate::record::Record;
@@ -36,6 +36,18 @@ pub(super) fn encode(
     if record.bytes.last() != Some(&b'\n') {
         out.push(b'\n');
     }
+}
+
+pub(super) fn encode_lines<'a>(
+    time: &mut TimeCache,
+    origin: &Origin,
+    (lines, wall_us): (&'a [u8], u64),
+    out: &mut Vec<u8>,
+) -> &'a [u8] {
+    let head = out.len();
+    write_columns(time, origin, wall_us, out);
+    out.extend_from_slice(b"| ");
+    behind_head(lines, head, out, |line, out| out.extend_from_slice(line))
 }
 
 fn write_columns(time: &mut TimeCache, origin: &Origin, wall_us: u64, out: &mut Vec<u8>) {

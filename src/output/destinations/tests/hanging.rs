@@ -175,8 +175,17 @@ fn a_reader_that_is_gone_is_told_once_and_counted() {
             records: 3
         }
     );
+    rig.to.write_lines(&from(1, Stream::Stdout), b"d\ne\n", 0);
+    rig.flush();
+    assert_eq!(
+        rig.to.dropped(),
+        Dropped {
+            bytes: 13,
+            records: 5
+        }
+    );
     assert_eq!((rig.to.pending(), rig.to.congested()), (0, false));
-    assert_eq!(rig.read("log"), "a\nbb\nccc\n", "others go on");
+    assert_eq!(rig.read("log"), "a\nbb\nccc\nd\ne\n", "others go on");
 }
 
 #[test]

@@ -126,6 +126,42 @@ fn filters_and_formats_of_several_destinations() {
 }
 
 #[test]
+fn lines_at_once_reach_those_that_take_them() {
+    let mut rig = Rig::new(&[
+        "DIR/all",
+        "prefix:DIR/prefix,stream=stdout",
+        "json:DIR/other,stream=stderr",
+        "DIR/{pid}",
+        "DIR/tracebacks,kind=traceback",
+    ]);
+    rig.to
+        .write(&from(1, Stream::Stdout), &part(b"half", 1, false));
+    rig.to.write_lines(&from(2, Stream::Stdout), b"a\nb\n", 0);
+    rig.line(3, "c\n");
+    rig.to.write_lines(&from(2, Stream::Stdout), b"d\n", 0);
+    rig.flush();
+    assert_eq!(rig.read("all"), "half\na\nb\nc\nd\n");
+    let prefix = "1 out | half\n2 out | a\n2 out | b\n3 out | c\n2 out | d\n";
+    assert_eq!(rig.read("prefix"), prefix);
+    assert_eq!(rig.read("2"), "a\nb\nd\n");
+    assert_eq!(
+        (rig.read("other"), rig.read("tracebacks")),
+        Default::default()
+    );
+}
+
+#[test]
+fn lines_that_grow_much_go_out_early() {
+    let mut rig = Rig::new(&["json:DIR/log"]);
+    let lines = "x\n".repeat(32_000);
+    rig.to
+        .write_lines(&from(1, Stream::Stdout), lines.as_bytes(), 0);
+    assert!(rig.to.pending() < EARLY, "{}", rig.to.pending());
+    rig.flush();
+    assert_eq!(rig.read("log").lines().count(), 32_000);
+}
+
+#[test]
 fn what_cannot_be_opened_says_why() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("folder")).unwrap();

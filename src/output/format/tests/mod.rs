@@ -232,7 +232,58 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(interesting, 1..60)
 }
 
+/// All lines of `lines` by [`Encoder::encode_lines`], however often it stops.
+fn lines_of(format: Format, style: TimeStyle, origin: &Origin, lines: &[u8]) -> Vec<u8> {
+    let mut encoder = Encoder::new(&self::style(format, style), "app", "host");
+    let (mut out, mut rest) = (b"before".to_vec(), lines);
+    while !rest.is_empty() {
+        let (left, before) = (rest.len(), out.len());
+        rest = encoder.encode_lines(origin, (rest, US), &mut out);
+        assert!(rest.len() < left);
+        assert!(format == Format::Raw || out.len() - before < MUCH + 8 * left + 1000);
+    }
+    out.strip_prefix(b"before").expect("kept").to_vec()
+}
+
+#[test]
+fn many_lines_at_once_stop_where_they_have_grown_much() {
+    let lines = b"\n".repeat(10_000);
+    let mut out = Vec::new();
+    let mut json = Encoder::new(&style(Format::Json, TimeStyle::Utc), "app", "host");
+    let rest = json.encode_lines(&ORIGIN, (&lines, US), &mut out);
+    assert!(!rest.is_empty());
+    assert!((MUCH..MUCH + 200).contains(&out.len()), "{}", out.len());
+    assert_eq!(
+        memchr::memchr_iter(b'\n', &out).count(),
+        lines.len() - rest.len()
+    );
+}
+
 proptest! {
+    /// Together or one by one, lines are written the same.
+    #[test]
+    fn lines_at_once_are_lines(lines in proptest::collection::vec(bytes(), 1..20), shared in any::<bool>(), timed in any::<bool>()) {
+        let mut bytes = lines.concat();
+        bytes.push(b'\n');
+        let origin = Origin { shared, ..ORIGIN };
+        let style = if timed { TimeStyle::Utc } else { TimeStyle::None };
+        for format in [Format::Raw, Format::Prefix, Format::Json, Format::Logfmt, Format::Cri, Format::Syslog, Format::Otlp] {
+            let singly: Vec<u8> = crate::record::lines(&bytes)
+                .flat_map(|line| bytes_of(format, style, &origin, &record(line)))
+                .collect();
+            prop_assert_eq!(lines_of(format, style, &origin, &bytes), singly);
+        }
+    }
+
+    /// The faster of the two libraries writes what the other does.
+    #[test]
+    fn short_text_is_escaped_as_long_text_is(text in "(\\PC|[\u{0}-\u{7f}\u{2028}]){0,200}", more in 0..3usize) {
+        let text = text.repeat(more * 20 + 1);
+        let mut out = Vec::new();
+        text::json_string(&text, &mut out);
+        prop_assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(&text).unwrap());
+    }
+
     #[test]
     fn json_carries_the_bytes(bytes in bytes(), whole in any::<bool>(), last in any::<bool>()) {
         let record = if whole { record(&bytes) } else { part(&bytes, 7, last) };
