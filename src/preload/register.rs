@@ -11,6 +11,10 @@ const PATIENCE_US: i64 = 1_000_000;
 /// Open file descriptions of one pipe that differ in access mode, `O_APPEND` or `O_NONBLOCK`: more are not met.
 const MAX_WAYS: usize = 4;
 
+/// So many descriptors are remembered between looking and pointing; with more, they are looked for again, which costs a fork
+/// some twenty system calls.
+const MAX_KNOWN: usize = 16;
+
 /// One stream that gets a new pipe.
 struct Stream {
     number: u8,
@@ -26,20 +30,31 @@ struct Stream {
 /// holds a pipe that is at its end.
 pub(crate) fn register(socket: &Socket, event: Event) {
     let mut streams = [const { None }; MAX_STREAMS];
+    let mut known = [const { None }; MAX_KNOWN];
+    let mut count = 0;
     for found in Search::new(&socket.foreign) {
         // A stream without a new pipe (no room, no descriptors) would split one process over two: rather none moves.
         if add(&mut streams, &found).is_err() {
             return;
         }
+        if let Some(room) = known.get_mut(count) {
+            *room = Some(found);
+        }
+        count += 1;
     }
     if streams[0].is_none() || announce(socket, event, &streams).is_err() {
         return;
     }
     // By stream, not by the pipe that it was, so that aliases stay aliases.
-    for found in Search::new(&socket.foreign) {
+    let point = |found: Found| {
         if let Some(stream) = streams.iter().flatten().find(|s| s.number == found.stream) {
             point(stream, &found);
         }
+    };
+    if count > MAX_KNOWN {
+        Search::new(&socket.foreign).for_each(point);
+    } else {
+        known.into_iter().flatten().for_each(point);
     }
 }
 
