@@ -226,7 +226,7 @@ fn timed(settings: &Settings, input: &str) -> (Option<u64>, Vec<String>, Vec<Str
     let start = Instant::now();
     let text = |r: &Record<'_>| String::from_utf8(r.bytes.to_vec()).unwrap();
     assembler.push(input.as_bytes(), stamp(start), &mut |r: &Record<'_>| {
-        now.push(text(r))
+        now.push(text(r));
     });
     let deadline = assembler.deadline();
     if let Some(at) = deadline {
@@ -302,7 +302,7 @@ fn a_deadline_counts_from_the_last_line() {
     );
     assert_eq!(assembler.deadline(), None);
     assembler.push(b")\n", stamp(deadline), &mut |r: &Record<'_>| {
-        left.push(owned(r))
+        left.push(owned(r));
     });
     assert_eq!(left[1].bytes, b"    f()\n");
 }

@@ -65,9 +65,7 @@ mod tests {
 
     #[test]
     fn a_busy_pipe_grows_while_there_is_room() {
-        let pipes: Vec<_> = (0..ALL / MORE + 1)
-            .map(|_| std::io::pipe().unwrap())
-            .collect();
+        let pipes: Vec<_> = (0..=ALL / MORE).map(|_| std::io::pipe().unwrap()).collect();
         let mut room = Room::default();
         assert!(!room.grow(pipes[0].0.as_fd(), BUSY - 1));
         let before = size(pipes[0].0.as_fd());

@@ -5,6 +5,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
 use unbraid::output::format::Encoder;
@@ -47,13 +48,15 @@ fn input(case: &str) -> String {
         ""
     };
     let tracebacks = case.ends_with("tracebacks");
-    (0..LINES)
-        .map(|number| {
-            let text = format!("{prefix}worker handled request number {number} for a customer");
-            let traceback = tracebacks && number % 95 == 94;
-            format!("{text:-<119}\n{}", if traceback { TRACEBACK } else { "" })
-        })
-        .collect()
+    let mut input = String::new();
+    for number in 0..LINES {
+        let text = format!("{prefix}worker handled request number {number} for a customer");
+        writeln!(input, "{text:-<119}").expect("a String takes anything");
+        if tracebacks && number % 95 == 94 {
+            input.push_str(TRACEBACK);
+        }
+    }
+    input
 }
 
 fn counted<'a, 'b>(bencher: Bencher<'a, 'b>, bytes: &[u8]) -> Bencher<'a, 'b> {

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Whole processes side by side: how fast workers get rid of their lines, and what capturing these costs.
 
-  peers.py UNBRAID [--rounds N] [--records N] [--workers 1,16,256] [--plot FILE]
+  peers.py UNBRAID [PLOT.svg] [--rounds N] [--records N] [--workers 1,16,256]
 
 Each round runs every peer once, and every ratio is one of a round, against `cat` behind one shared pipe; what is printed
-are medians of these. Other programs on the machine change figures, not so much ratios. The logs of the last round are read:
+are medians of these. The logs of the last round are read:
 each record must be there once, whole, and in its process's order. cc and python3 are needed; a peer that is not on PATH is
 named and left out.
 """
@@ -26,6 +26,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 TAG = re.compile(rb"#(\d{7})\.(\d{8})\.(\d\d)/(\d\d)\.(\d{5})$")
 LIMIT = 120
+# What others may use of the machine before the figures are doubtful.
+CALM = 0.05
 
 Workload = collections.namedtuple("Workload", "name workers records options")
 Result = collections.namedtuple("Result", "wall workers_cpu cpu bad")
@@ -150,6 +152,19 @@ def run(peer, workload, program, check):
         return Result(end - told["begin"], told["workers_cpu"], cpu - told["cpu"], bad)
 
 
+def busy():
+    """Seconds of CPU that the machine has spent on anything, of it by this program and its children, and by the clock."""
+    ticks = [int(n) for n in open("/proc/stat").readline().split()[1:]]
+    own = sum(os.times()[:4])
+    return (sum(ticks[:3]) + sum(ticks[5:8])) / os.sysconf("SC_CLK_TCK"), own, time.monotonic()
+
+
+def others(begin):
+    """What others used of the machine since then. While they do, `cat` is left to sleep longer, and looks cheaper than it is."""
+    every, own, clock = (after - before for after, before in zip(busy(), begin))
+    return max(0, every - own) / (clock * os.cpu_count())
+
+
 def compare(workload, chosen, rounds, program):
     results = collections.defaultdict(list)
     for number in range(rounds):
@@ -229,11 +244,13 @@ def compiled(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("unbraid", help="the program, as cargo build --release makes it")
+    parser.add_argument("plot", nargs="?", help="write the results as SVG there")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=1_000_000, help="of 120 bytes in each run, by all workers together")
     parser.add_argument("--workers", default="1,16,256")
-    parser.add_argument("--plot", help="write the results as SVG")
     asked = parser.parse_args()
+    if not shutil.which(asked.unbraid):
+        raise SystemExit(f"{asked.unbraid} is not a program")
     every = peers(str(pathlib.Path(asked.unbraid).resolve()))
     chosen = [p for p in every if p.program() is None or shutil.which(p.program())]
     for peer in every:
@@ -249,8 +266,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         program = compiled(folder)
         for workload in workloads:
+            begin = busy()
             rows = compare(workload, chosen, asked.rounds, program)
             show(workload, rows, asked.rounds)
+            if others(begin) > CALM:
+                print(f"others used {others(begin):.0%} of the machine: repeat this when it is calm", flush=True)
             shown.append((workload, rows))
     if asked.plot:
         plot(asked.plot, shown)

@@ -105,7 +105,7 @@ impl Encoder {
     }
 
     /// Appends lines that are records of their own, read at the time that stands with them, one line for each. It stops once it
-    /// has appended [`MUCH`], for the caller to write that out, and gives back the lines that are left.
+    /// has appended `MUCH`, for the caller to write that out, and gives back the lines that are left.
     pub fn encode_lines<'a>(
         &mut self,
         origin: &Origin,
