@@ -123,6 +123,12 @@ static pid_t spawn(int worker, int generation) {
     return pid;
 }
 
+static unsigned long long fnv1a_64(const char *bytes, size_t length) {
+    unsigned long long sum = 0xcbf29ce484222325ull;
+    for (size_t i = 0; i < length; i++) sum = (sum ^ (unsigned char)bytes[i]) * 0x100000001b3ull;
+    return sum;
+}
+
 /* One line for each process; `lines` and `sum` tell what the cut left. */
 static void tell(FILE *manifest, int worker, int generation, int pid) {
     static struct record record;
@@ -131,8 +137,8 @@ static void tell(FILE *manifest, int worker, int generation, int pid) {
         make(&record, worker, generation, pid, want.records);
         size_t end = cut_at(&record);
         int line = record.lines > 4 ? 3 : 0;
-        fprintf(manifest, ",\"cut\":{\"whole_lines\":%d,\"rest_length\":%zu,\"rest_sum\":%u}", line, end - record.start[line],
-                fnv1a(record.bytes + record.start[line], end - record.start[line]));
+        fprintf(manifest, ",\"cut\":{\"whole_lines\":%d,\"rest_length\":%zu,\"rest_sum\":%llu}", line, end - record.start[line],
+                fnv1a_64(record.bytes + record.start[line], end - record.start[line]));
     }
     fputs("}\n", manifest);
 }
