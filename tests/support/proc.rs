@@ -75,11 +75,31 @@ pub fn descriptors(pid: i32) -> usize {
 
 /// A line of /proc/PID/status, without its name: `VmHWM` → `1234 kB`.
 pub fn status(pid: i32, name: &str) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    field(
+        &fs::read_to_string(format!("/proc/{pid}/status")).ok()?,
+        name,
+    )
+}
+
+fn field(text: &str, name: &str) -> Option<String> {
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.map(|value| value.trim().to_owned())
+}
+
+/// How often the threads of a process have gone to wait for something, all together.
+pub fn switches(pid: i32) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    threads
+        .map(|thread| {
+            let path = thread.expect("an entry").path().join("status");
+            let text = fs::read_to_string(path).expect("the thread runs");
+            field(&text, "voluntary_ctxt_switches")
+                .and_then(|count| count.parse::<u64>().ok())
+                .expect("a number of switches")
+        })
+        .sum()
 }
 
 /// The most memory that a process ever had resident, in bytes.
