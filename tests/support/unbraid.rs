@@ -238,14 +238,6 @@ impl Running {
         writeln!(self.stdin(), "{line}").expect("the server reads its stdin");
     }
 
-    pub fn take_stdout(&mut self) -> std::process::ChildStdout {
-        self.child.stdout.take().expect("a pipe was asked for")
-    }
-
-    pub fn take_stderr(&mut self) -> std::process::ChildStderr {
-        self.child.stderr.take().expect("a pipe was asked for")
-    }
-
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         proc::signal(self.pid(), signal);

@@ -23,7 +23,6 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::geteuid;
 use slab::Slab;
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -94,11 +93,6 @@ impl Remote {
             knocked: true,
             again: None,
         })
-    }
-
-    /// Where the socket is.
-    pub fn path(&self) -> &Path {
-        self.socket.path()
     }
 
     /// Notes an event for later; false: it is none of these tokens'.

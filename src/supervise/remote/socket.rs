@@ -105,11 +105,6 @@ impl Socket {
         sweep(folder);
         Self::at(&path)
     }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 impl Drop for Socket {
