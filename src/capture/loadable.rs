@@ -1,6 +1,6 @@
 //! Whether an object can be preloaded into a program: by its ELF headers, its mode bits and its `#!` line.
 
-use elf::abi::{EI_CLASS, EI_DATA, EI_NIDENT, PT_INTERP};
+use elf::abi::{EI_NIDENT, PT_INTERP};
 use elf::endian::AnyEndian;
 use elf::file::{FileHeader, parse_ident};
 use elf::segment::SegmentTable;
@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What was found of COMMAND.
@@ -28,6 +28,8 @@ pub enum Obstacle {
     Static,
     /// The program is of another word size or byte order than the object.
     Foreign,
+    /// Its ELF headers say nothing that could be relied on.
+    Unreadable,
     /// It gains privileges when executed, and the loader then ignores `LD_PRELOAD` (ld.so(8), secure-execution mode).
     Privileged,
 }
@@ -37,16 +39,21 @@ impl fmt::Display for Obstacle {
         f.write_str(match self {
             Self::Static => "it is statically linked",
             Self::Foreign => "it is built for another architecture",
+            Self::Unreadable => "its ELF headers cannot be read",
             Self::Privileged => "it is setuid, setgid or has capabilities",
         })
     }
 }
 
-/// The headers and the interpreter line stand within this many bytes; the kernel reads 256 for `#!` (execve(2)).
-const HEAD: u64 = 4096;
+/// The ELF header and the interpreter line stand within this many bytes: the kernel reads no more of them (`BINPRM_BUF_SIZE`,
+/// execve(2)).
+const HEAD: u64 = 256;
 
 /// The bytes of the larger ELF header, that of 64-bit files (elf(5)).
 const HEADER: usize = 64;
+
+/// The kernel takes no larger table of program headers (`load_elf_phdrs` in its fs/binfmt_elf.c). It may stand anywhere.
+const MOST_SEGMENTS: usize = 64 << 10;
 
 /// Interpreters of interpreters that the kernel follows (execve(2)).
 const DEPTH: usize = 5;
@@ -58,7 +65,7 @@ pub fn inspect(command: &Path, resolve: &dyn Fn(&OsStr) -> Option<PathBuf>) -> i
         let mut head = Vec::new();
         let file = File::open(&program)?;
         let metadata = file.metadata()?;
-        file.take(HEAD).read_to_end(&mut head)?;
+        (&file).take(HEAD).read_to_end(&mut head)?;
         if let Some(next) = interpreter(&head, resolve) {
             program = next;
             continue;
@@ -66,7 +73,11 @@ pub fn inspect(command: &Path, resolve: &dyn Fn(&OsStr) -> Option<PathBuf>) -> i
         if head.starts_with(b"\x7fELF") && head.len() < HEADER {
             return Err(io::Error::from_raw_os_error(libc::ENOEXEC));
         }
-        let obstacle = match elf_obstacle(&head) {
+        let table = |at, len| {
+            let mut bytes = vec![0; len];
+            file.read_exact_at(&mut bytes, at).ok().map(|()| bytes)
+        };
+        let obstacle = match elf_obstacle(&head, table) {
             // Neither ELF nor `#!`: a shell runs it.
             None if !head.starts_with(b"\x7fELF") && program.as_path() != Path::new("/bin/sh") => {
                 program = PathBuf::from("/bin/sh");
@@ -101,50 +112,44 @@ fn interpreter(head: &[u8], resolve: &dyn Fn(&OsStr) -> Option<PathBuf>) -> Opti
     )
 }
 
-fn elf_obstacle(head: &[u8]) -> Option<Obstacle> {
+/// Why nothing can be preloaded into the ELF file that begins with `head`; `read` gives so many bytes at a place of it.
+fn elf_obstacle(head: &[u8], read: impl FnOnce(u64, usize) -> Option<Vec<u8>>) -> Option<Obstacle> {
     if !head.starts_with(b"\x7fELF") {
         return None;
     }
-    let (Some(program), Some(object)) = (Header::read(head), Header::read(super::object::OBJECT))
-    else {
-        return Some(Obstacle::Foreign);
+    let (Some(program), Some(object)) = (header(head), header(super::object::OBJECT)) else {
+        return Some(Obstacle::Unreadable);
     };
-    if program.native != object.native {
+    let native = |h: &FileHeader<AnyEndian>| (h.class, h.endianness, h.e_machine);
+    if native(&program) != native(&object) {
         return Some(Obstacle::Foreign);
     }
-    (!program.dynamic).then_some(Obstacle::Static)
-}
-
-/// What of an ELF file decides.
-struct Header {
-    /// Class, byte order and machine (elf(5)).
-    native: (u8, u8, u16),
-    /// Whether a dynamic loader is asked for.
-    dynamic: bool,
-}
-
-impl Header {
-    /// From the first bytes of a file, which hold the program headers but not the section headers.
-    fn read(head: &[u8]) -> Option<Self> {
-        // The parser indexes into what it is given.
-        if head.len() < HEADER {
-            return None;
-        }
-        let ident = parse_ident::<AnyEndian>(head).ok()?;
-        let header = FileHeader::parse_tail(ident, head.get(EI_NIDENT..)?).ok()?;
-        let start = header.e_phoff as usize;
-        let len = usize::from(header.e_phentsize) * usize::from(header.e_phnum);
-        let table = SegmentTable::new(
-            header.endianness,
-            header.class,
-            head.get(start..start + len)?,
-        );
-        let dynamic = table.iter().any(|segment| segment.p_type == PT_INTERP);
-        Some(Self {
-            native: (*head.get(EI_CLASS)?, *head.get(EI_DATA)?, header.e_machine),
-            dynamic,
-        })
+    match has_loader(&program, read) {
+        None => Some(Obstacle::Unreadable),
+        Some(false) => Some(Obstacle::Static),
+        Some(true) => None,
     }
+}
+
+fn header(head: &[u8]) -> Option<FileHeader<AnyEndian>> {
+    // The parser indexes into what it is given.
+    let head = head.get(..HEADER)?;
+    let ident = parse_ident(head).ok()?;
+    FileHeader::parse_tail(ident, &head[EI_NIDENT..]).ok()
+}
+
+/// Whether a file asks for a dynamic loader.
+fn has_loader(
+    header: &FileHeader<AnyEndian>,
+    read: impl FnOnce(u64, usize) -> Option<Vec<u8>>,
+) -> Option<bool> {
+    let len = usize::from(header.e_phentsize) * usize::from(header.e_phnum);
+    if len > MOST_SEGMENTS {
+        return None;
+    }
+    let bytes = read(header.e_phoff, len)?;
+    let table = SegmentTable::new(header.endianness, header.class, &bytes);
+    Some(table.iter().any(|segment| segment.p_type == PT_INTERP))
 }
 
 fn gains_privileges(path: &Path, metadata: &Metadata) -> bool {
@@ -161,6 +166,7 @@ fn gains_privileges(path: &Path, metadata: &Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use elf::abi::EI_CLASS;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
@@ -195,18 +201,41 @@ mod tests {
         assert_eq!(interpreter(b"# !/bin/sh", &resolve), None);
     }
 
+    fn obstacle(file: &[u8]) -> Option<Obstacle> {
+        elf_obstacle(file, |at, len| {
+            let rest = file.get(usize::try_from(at).ok()?..)?;
+            rest.get(..len).map(<[u8]>::to_vec)
+        })
+    }
+
     #[test]
     fn the_object_itself_is_native_and_has_no_interpreter() {
-        assert_eq!(
-            elf_obstacle(super::super::object::OBJECT),
-            Some(Obstacle::Static)
-        );
-        let mut other = super::super::object::OBJECT.to_vec();
-        other[4] ^= 3;
-        assert_eq!(elf_obstacle(&other), Some(Obstacle::Foreign));
-        let mut machine = super::super::object::OBJECT.to_vec();
-        machine[18] ^= 0x55;
-        assert_eq!(elf_obstacle(&machine), Some(Obstacle::Foreign));
+        let object = super::super::object::OBJECT;
+        let changed = |at: usize, bits: u8| {
+            let mut other = object.to_vec();
+            other[at] ^= bits;
+            other
+        };
+        assert_eq!(obstacle(object), Some(Obstacle::Static));
+        assert_eq!(obstacle(&changed(EI_CLASS, 3)), Some(Obstacle::Foreign));
+        let machine = 18;
+        assert_eq!(obstacle(&changed(machine, 0x55)), Some(Obstacle::Foreign));
+    }
+
+    #[test]
+    fn program_headers_may_stand_anywhere_in_a_file() {
+        let program = fs::read(std::env::current_exe().unwrap()).unwrap();
+        let place = 32..40;
+        let at = |bytes: &[u8]| u64::from_le_bytes(bytes[place.clone()].try_into().unwrap());
+        let table = at(&program) as usize;
+        let mut moved = program.clone();
+        moved.extend_from_slice(&program[table..table + 4096]);
+        moved[place.clone()].copy_from_slice(&(program.len() as u64).to_le_bytes());
+        assert_eq!(obstacle(&moved), None);
+        for nowhere in [moved.len() as u64, u64::MAX] {
+            moved[place.clone()].copy_from_slice(&nowhere.to_le_bytes());
+            assert_eq!(obstacle(&moved), Some(Obstacle::Unreadable));
+        }
     }
 
     #[test]
