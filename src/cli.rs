@@ -182,7 +182,7 @@ struct Args {
     chdir: Option<PathBuf>,
     /// A file for unbraid's own PID, locked while it runs
     #[arg(long, help_heading = "Supervision", value_name = "PATH", value_hint = ValueHint::FilePath,
-          value_parser = values::whole_path())]
+          value_parser = values::file_path())]
     pid_file: Option<PathBuf>,
     /// Forward TERM, INT and QUIT as this signal
     #[arg(long, help_heading = "Supervision", value_name = "SIGNAL", allow_hyphen_values = true,
@@ -225,11 +225,11 @@ struct Args {
     exit_codes: Option<Success>,
     /// Where the server writes its PID, to be followed
     #[arg(long, help_heading = "Supervision", value_name = "PATH", value_hint = ValueHint::FilePath,
-          value_parser = supervision::file_path())]
+          value_parser = values::file_path())]
     server_pid_file: Option<PathBuf>,
     /// Run so many copies of COMMAND [default: 1]
     #[arg(long, help_heading = "Supervision", value_name = "N", allow_hyphen_values = true,
-          value_parser = supervision::instances())]
+          value_parser = supervision::count())]
     instances: Option<u32>,
     /// What COMMAND is, as gunicorn; auto finds it out
     #[arg(long, help_heading = "Supervision", value_name = "SERVER", default_value = "auto",
@@ -237,7 +237,7 @@ struct Args {
     server: supervision::ServerChoice,
     /// How many workers restart-workers replaces at once
     #[arg(long, help_heading = "Supervision", value_name = "N", default_value = "1",
-          allow_hyphen_values = true, value_parser = supervision::rolling())]
+          allow_hyphen_values = true, value_parser = supervision::count())]
     rolling: u32,
     /// How long each new worker must live before the next
     #[arg(long, help_heading = "Supervision", value_name = "DURATION", default_value = "2s",

@@ -62,6 +62,12 @@ pub fn for_server(
         .collect()
 }
 
+/// Whether `LD_PRELOAD` can hold this path. glibc takes spaces and colons for separators (ld.so(8)), musl all white space.
+pub fn can_be_listed(path: &Path) -> bool {
+    let mut bytes = path.as_os_str().as_bytes().iter();
+    !bytes.any(|byte| *byte == b':' || byte.is_ascii_whitespace())
+}
+
 /// The list without an earlier unbraid's object. Its entries are separated by blanks or colons (ld.so(8)).
 fn without_ours(list: &OsStr) -> OsString {
     let entries = list.as_bytes().split(|b| matches!(b, b' ' | b':'));

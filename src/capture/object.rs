@@ -1,5 +1,6 @@
 //! Where the object to preload lies.
 
+use super::environment::can_be_listed;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
@@ -85,8 +86,8 @@ pub fn find(given: Option<&Path>) -> Result<Place, PlaceError> {
 
 fn given_place(path: &Path) -> Result<Place, PlaceError> {
     let text = path.to_string_lossy();
-    let cause = if text.contains([':', ' ']) {
-        "LD_PRELOAD cannot hold a path with a colon or a blank".to_owned()
+    let cause = if !can_be_listed(path) {
+        "LD_PRELOAD cannot hold a path with a space or a colon".to_owned()
     } else if !path.is_absolute() {
         "the path must be absolute, since processes change their folder".to_owned()
     } else {
@@ -156,13 +157,7 @@ fn own_folders() -> Vec<PathBuf> {
 
 /// Whether the object can be kept in `folder`, which need not exist yet.
 fn serves(folder: &Path) -> Result<(), String> {
-    if folder
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .any(|b| matches!(b, b':' | b' '))
-        || !folder.is_absolute()
-    {
+    if !can_be_listed(folder) || !folder.is_absolute() {
         return Err("no path for LD_PRELOAD".into());
     }
     // Not followed: a link in /tmp may be anybody's.

@@ -6,11 +6,8 @@ use crate::supervise::restart::{Limit, Success, When};
 use crate::supervise::signal_map::Target;
 use crate::supervise::task::{NAMED, Task};
 use crate::sys::signals::MAX_SIGNAL;
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::TypedValueParser;
 use nix::sys::signal::Signal;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The first real-time signal that programs use, `RTMIN`: the C library keeps two (signal(7)).
@@ -132,19 +129,11 @@ pub(super) fn exit_codes() -> impl TypedValueParser<Value = Success> {
     })
 }
 
-pub(super) fn instances() -> impl TypedValueParser<Value = u32> {
+/// How many processes: more than a thousand are asked for by a mistake.
+pub(super) fn count() -> impl TypedValueParser<Value = u32> {
     text(|text| match text.parse() {
         Ok(count @ 1..=1000) => Ok(count),
         _ => Err("must be a number from 1 to 1000".to_owned()),
-    })
-}
-
-/// A file's path, whole, whatever folder is the current one later.
-pub(super) fn file_path() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().try_map(|value: OsString| match value.as_bytes() {
-        [] => Err("empty".to_owned()),
-        [.., b'/'] => Err("names a folder".to_owned()),
-        _ => std::path::absolute(&value).map_err(|error| error.to_string()),
     })
 }
 
@@ -163,12 +152,5 @@ pub(super) fn server() -> impl TypedValueParser<Value = ServerChoice> {
         server
             .map(|server| ServerChoice(Some(server)))
             .ok_or_else(|| format!("must be auto or of: {}", names.join(", ")))
-    })
-}
-
-pub(super) fn rolling() -> impl TypedValueParser<Value = u32> {
-    text(|text| match text.parse() {
-        Ok(count @ 1..=1000) => Ok(count),
-        _ => Err("must be a number from 1 to 1000".to_owned()),
     })
 }

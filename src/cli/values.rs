@@ -3,6 +3,7 @@
 //! Each function here makes clap's parser for one kind of value. A reason does not repeat the value: `fault` puts both
 //! into one line.
 
+use crate::capture::environment::can_be_listed;
 use crate::config::{Capture, ControlSocket, Leftovers};
 use crate::output::format::LineTemplate;
 use crate::output::rotate::period::Period;
@@ -331,19 +332,23 @@ pub(super) fn whole_path() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
+/// A file's path, whole, whatever folder is the current one later.
+pub(super) fn file_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|value: OsString| match value.as_bytes() {
+        [] => Err("empty".to_owned()),
+        [.., b'/'] => Err("names a folder".to_owned()),
+        _ => std::path::absolute(&value).map_err(|error| crate::cause(&error)),
+    })
+}
+
 /// A path for `LD_PRELOAD`, whole: the server may change its folder.
 pub(super) fn preload_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|value: OsString| {
         if value.is_empty() {
             return Err("empty".to_owned());
         }
-        let path = std::path::absolute(&value).map_err(|error| error.to_string())?;
-        if path
-            .as_os_str()
-            .as_bytes()
-            .iter()
-            .any(|byte| b" \t\n:".contains(byte))
-        {
+        let path = std::path::absolute(&value).map_err(|error| crate::cause(&error))?;
+        if !can_be_listed(&path) {
             return Err("LD_PRELOAD cannot hold a path with a space or a colon".to_owned());
         }
         Ok(path)

@@ -65,7 +65,9 @@ pub enum SpecError {
         fields: &'static str,
     },
     /// `,word=…` at the end, where `word` is no filter.
-    #[error("unknown filter {0:?}: there are stream=, kind=, slot= and when-full=")]
+    #[error(
+        "unknown filter {0:?}: there are stream=, kind=, slot= and when-full=, for syslog: and journald: also queue= and queue-size="
+    )]
     UnknownFilter(String),
     /// A filter's value that means nothing.
     #[error("{key}={value:?}: {wanted}")]
@@ -77,10 +79,7 @@ pub enum SpecError {
         /// What could have been.
         wanted: &'static str,
     },
-    /// Two `kind=`, which no record could satisfy or of which one says nothing.
-    #[error("kind= is given twice")]
-    KindTwice,
-    /// Two `when-full=`.
-    #[error("when-full= is given twice")]
-    WhenFullTwice,
+    /// Two of a word of which one would say nothing.
+    #[error("{0}= is given twice")]
+    Twice(String),
 }

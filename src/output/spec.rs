@@ -283,9 +283,12 @@ fn as_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Which words are filters, and which are about a queue or about what is done when it is full.
 fn sort_words(words: &[(String, &[u8])]) -> Result<(Filter, Queue, Option<WhenFull>), SpecError> {
     let (mut filter, mut queue, mut when_full) = (Filter::default(), Queue::default(), None);
-    for (key, value) in words {
+    for (at, (key, value)) in words.iter().enumerate() {
+        let alternatives = matches!(key.as_str(), "stream" | "slot");
+        if !alternatives && words[..at].iter().any(|(before, _)| before == key) {
+            return Err(SpecError::Twice(key.clone()));
+        }
         match key.as_str() {
-            "when-full" if when_full.is_some() => return Err(SpecError::WhenFullTwice),
             "when-full" => when_full = Some(parse_when_full(&lossy(value))?),
             _ if queue.add(key, value)? => {}
             _ => filter.add(key, &lossy(value))?,
@@ -335,7 +338,6 @@ impl Filter {
                 "unbraid" => Stream::Unbraid,
                 _ => return Err(refused("stream", "there are stdout, stderr and unbraid")),
             }),
-            "kind" if self.traceback.is_some() => return Err(SpecError::KindTwice),
             "kind" => {
                 self.traceback = Some(match value {
                     "traceback" => true,
@@ -532,7 +534,7 @@ mod tests {
             ),
             (
                 "a,strem=stderr",
-                r#"unknown filter "strem=": there are stream=, kind=, slot= and when-full="#,
+                r#"unknown filter "strem=": there are stream=, kind=, slot= and when-full=, for syslog: and journald: also queue= and queue-size="#,
             ),
             (
                 "a,stream=err",
@@ -540,6 +542,7 @@ mod tests {
             ),
             ("a,kind=", r#"kind="": there are traceback and line"#),
             ("a,kind=line,kind=line", "kind= is given twice"),
+            ("syslog:,queue=/a,queue=/b", "queue= is given twice"),
             (
                 "a,when-full=wait",
                 r#"when-full="wait": there are block and drop"#,
