@@ -238,7 +238,9 @@ impl Datagram {
                     queue.extend(whole.iter().flat_map(|part| local::parts(part, most)));
                 }
                 Err(error) => match error.raw_os_error() {
-                    Some(libc::EAGAIN | libc::EINTR | libc::ENOBUFS) => {}
+                    // The socket waits for room by itself, the kernel for memory does not.
+                    Some(libc::ENOBUFS) => std::thread::sleep(ROOM),
+                    Some(libc::EAGAIN | libc::EINTR) => {}
                     _ => return Err(error),
                 },
             }

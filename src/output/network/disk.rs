@@ -69,6 +69,8 @@ pub(super) struct Head {
     /// Bytes of the segments that were read or passed over, and those of them that were confirmed.
     read: u64,
     confirmed: u64,
+    /// Bytes that could not be read as messages, and of which is still to be told.
+    torn: u64,
     /// The oldest segment that may still be there.
     oldest: u64,
     buffer: Vec<u8>,
@@ -131,6 +133,7 @@ pub(super) fn open(folder: &Path) -> io::Result<(Tail, Head, u64)> {
         handed: 0,
         read: 0,
         confirmed: 0,
+        torn: 0,
         oldest: at.segment,
         buffer: Vec::new(),
     };
@@ -236,8 +239,10 @@ impl Head {
                 break;
             }
             if self.at == before {
-                // Its end, or what a dying process left torn.
-                self.read += limit.saturating_sub(self.at.offset);
+                // Its end, or what a dying process or a failing disk left torn.
+                let rest = limit.saturating_sub(self.at.offset);
+                self.read += rest;
+                self.torn += rest;
                 self.at = Place {
                     segment: self.at.segment + 1,
                     offset: 0,
@@ -245,6 +250,11 @@ impl Head {
             }
         }
         Ok(())
+    }
+
+    /// How many bytes were passed over since it was last asked, because they are torn or damaged.
+    pub(super) fn torn(&mut self) -> u64 {
+        std::mem::take(&mut self.torn)
     }
 
     /// Opens the segment at hand; its length, as far as it may be read. `None`: there is none of this number.
@@ -448,6 +458,7 @@ mod tests {
             let (mut tail, mut head, _) = open(&folder).unwrap();
             append(&mut tail, &["two"]);
             assert_eq!(load(&mut head, tail.place(), 100), "one two", "{keep}");
+            assert_eq!(head.torn(), keep);
         }
     }
 

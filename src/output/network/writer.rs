@@ -104,7 +104,15 @@ impl Writer {
         drop(state);
         if let (Some(disk), Some(until)) = (&mut self.disk, until) {
             let loaded = disk.load(until, FETCH, &mut bytes, &mut ends);
+            let torn = disk.torn();
             self.tell_disk("read", loaded);
+            if torn > 0 {
+                let text = format!(
+                    "the queue of {}: {torn} bytes are torn or damaged, and passed over",
+                    self.label
+                );
+                self.shared.tell(true, text);
+            }
         }
         self.backlog.add(&bytes, &ends);
     }
