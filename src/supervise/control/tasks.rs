@@ -2,6 +2,7 @@
 
 use super::Control;
 use super::instances::Instance;
+use super::paced::Paced;
 use crate::plane::{Level, Order};
 use crate::supervise::signal_map::Meaning;
 use crate::supervise::signals::{Arrival, name};
@@ -45,6 +46,7 @@ impl Control {
             _ if self.ending.is_stopping() => Err("the server is told to end".into()),
             Task::Restart => {
                 self.give_up_rolling("the server is restarted");
+                self.paced = Paced::default();
                 let signal = self.parts.settings.signals.stop_signal();
                 self.step_all(machine::Event::Restart { signal });
                 Ok(())
@@ -65,7 +67,8 @@ impl Control {
             }
             Task::Workers(change) => {
                 let signal = self.signal_for(task)?;
-                self.paced.push(signal, change.unsigned_abs())
+                let mains = self.mains().collect();
+                self.paced.push(signal, change.unsigned_abs(), mains)
             }
             Task::RestartWorkers => self.begin_rolling(),
             Task::Rotate if !self.parts.settings.files => {
@@ -84,8 +87,7 @@ impl Control {
         let signal = profile
             .signal(task)
             .ok_or_else(|| format!("{} has no signal for it", profile.name))?;
-        let mains = self.instances.iter().filter_map(Instance::main);
-        for main in mains {
+        for main in self.mains() {
             if !disposition::expects(main, signal) {
                 return Err(format!(
                     "process {main} does not handle {}, and is not sent it",
@@ -96,8 +98,13 @@ impl Control {
         Ok(signal)
     }
 
+    fn mains(&self) -> impl Iterator<Item = i32> {
+        self.instances.iter().filter_map(Instance::main)
+    }
+
     fn stop(&mut self, signal: i32, from_terminal: bool, interrupt: bool) {
         self.give_up_rolling("the server is told to end");
+        self.paced = Paced::default();
         // First: an instance that only waits for its restart ends at once, and the program's end asks whether a stop was meant.
         self.happened(ending::Event::Stop {
             from_terminal,
