@@ -55,9 +55,7 @@ fn compile(out: &Path) -> Command {
         ])
         .arg("src/preload/object.rs")
         .arg("-o")
-        .arg(out)
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        .arg(out);
     if let Ok(linker) = env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));
     }

@@ -105,7 +105,11 @@ unsafe fn call(n: usize, a: [usize; 6]) -> Result<usize, Errno> {
 
 /// The kernel returns errors as -4095 to -1.
 fn checked(result: isize) -> Result<usize, Errno> {
-    if (-4095..0).contains(&result) { Err(Errno(-result as i32)) } else { Ok(result as usize) }
+    if (-4095..0).contains(&result) {
+        Err(Errno(-result as i32))
+    } else {
+        Ok(result as usize)
+    }
 }
 
 /// A descriptor that this object opened; closed when dropped.
@@ -134,9 +138,17 @@ pub(crate) fn fstat(fd: i32) -> Result<Stat, Errno> {
     // 144 bytes on x86_64, 128 on aarch64.
     let mut buffer = [0u64; 18];
     // SAFETY: the buffer is as large as the kernel's struct.
-    unsafe { call(nr::FSTAT, [fd as usize, buffer.as_mut_ptr() as usize, 0, 0, 0, 0])? };
+    unsafe {
+        call(
+            nr::FSTAT,
+            [fd as usize, buffer.as_mut_ptr() as usize, 0, 0, 0, 0],
+        )?
+    };
     let mode = (buffer[nr::STAT_MODE / 8] >> (nr::STAT_MODE % 8 * 8)) as u32;
-    Ok(Stat { mode, ino: buffer[STAT_INO / 8] })
+    Ok(Stat {
+        mode,
+        ino: buffer[STAT_INO / 8],
+    })
 }
 
 /// The status flags (`O_…`).
@@ -153,14 +165,20 @@ pub(crate) fn set_status_flags(fd: &Fd, flags: i32) -> Result<(), Errno> {
 /// Whether the descriptor is closed by exec.
 pub(crate) fn close_on_exec(fd: i32) -> bool {
     // SAFETY: no pointers.
-    unsafe { call(nr::FCNTL, [fd as usize, F_GETFD, 0, 0, 0, 0]) }.is_ok_and(|flags| flags as i32 & FD_CLOEXEC != 0)
+    unsafe { call(nr::FCNTL, [fd as usize, F_GETFD, 0, 0, 0, 0]) }
+        .is_ok_and(|flags| flags as i32 & FD_CLOEXEC != 0)
 }
 
 /// A pipe, read end first.
 pub(crate) fn pipe() -> Result<(Fd, Fd), Errno> {
     let mut pair = [0i32; 2];
     // SAFETY: room for two descriptors.
-    unsafe { call(nr::PIPE2, [pair.as_mut_ptr() as usize, O_CLOEXEC as usize, 0, 0, 0, 0])? };
+    unsafe {
+        call(
+            nr::PIPE2,
+            [pair.as_mut_ptr() as usize, O_CLOEXEC as usize, 0, 0, 0, 0],
+        )?
+    };
     Ok((Fd(pair[0]), Fd(pair[1])))
 }
 
@@ -172,19 +190,50 @@ pub(crate) fn chmod(fd: &Fd, mode: u32) -> Result<(), Errno> {
 /// Makes `to` what `from` is.
 pub(crate) fn dup_onto(from: &Fd, to: i32, flags: i32) -> Result<(), Errno> {
     // SAFETY: no pointers; the caller replaces a descriptor on purpose.
-    unsafe { call(nr::DUP3, [from.0 as usize, to as usize, flags as usize, 0, 0, 0]) }.map(drop)
+    unsafe {
+        call(
+            nr::DUP3,
+            [from.0 as usize, to as usize, flags as usize, 0, 0, 0],
+        )
+    }
+    .map(drop)
 }
 
 /// Opens `path`, which ends with a NUL.
 pub(crate) fn open(path: &[u8], flags: i32) -> Result<Fd, Errno> {
     debug_assert!(path.last() == Some(&0));
     // SAFETY: a C string.
-    unsafe { call(nr::OPENAT, [AT_FDCWD, path.as_ptr() as usize, (flags | O_CLOEXEC) as usize, 0, 0, 0]) }.map(|fd| Fd(fd as i32))
+    unsafe {
+        call(
+            nr::OPENAT,
+            [
+                AT_FDCWD,
+                path.as_ptr() as usize,
+                (flags | O_CLOEXEC) as usize,
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+    .map(|fd| Fd(fd as i32))
 }
 
 pub(crate) fn read(fd: &Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: the buffer is as long as told.
-    unsafe { call(nr::READ, [fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0]) }
+    unsafe {
+        call(
+            nr::READ,
+            [
+                fd.0 as usize,
+                buffer.as_mut_ptr() as usize,
+                buffer.len(),
+                0,
+                0,
+                0,
+            ],
+        )
+    }
 }
 
 pub(crate) fn own_pidfd() -> Result<Fd, Errno> {
@@ -202,21 +251,45 @@ pub(crate) fn parent() -> i32 {
 /// A Unix datagram socket.
 pub(crate) fn socket() -> Result<Fd, Errno> {
     // SAFETY: no pointers.
-    unsafe { call(nr::SOCKET, [AF_UNIX, SOCK_DGRAM | O_CLOEXEC as usize, 0, 0, 0, 0]) }.map(|fd| Fd(fd as i32))
+    unsafe {
+        call(
+            nr::SOCKET,
+            [AF_UNIX, SOCK_DGRAM | O_CLOEXEC as usize, 0, 0, 0, 0],
+        )
+    }
+    .map(|fd| Fd(fd as i32))
 }
 
 /// How long a send on `fd` may wait for room.
 pub(crate) fn set_send_timeout(fd: &Fd, microseconds: i64) -> Result<(), Errno> {
     let time = [microseconds / 1_000_000, microseconds % 1_000_000];
     // SAFETY: a `struct timeval` of the kernel's size.
-    unsafe { call(nr::SETSOCKOPT, [fd.0 as usize, SOL_SOCKET, SO_SNDTIMEO, time.as_ptr() as usize, 16, 0]) }.map(drop)
+    unsafe {
+        call(
+            nr::SETSOCKOPT,
+            [
+                fd.0 as usize,
+                SOL_SOCKET,
+                SO_SNDTIMEO,
+                time.as_ptr() as usize,
+                16,
+                0,
+            ],
+        )
+    }
+    .map(drop)
 }
 
 /// Microseconds of a clock that only moves forward.
 pub(crate) fn microseconds() -> i64 {
     let mut time = [0i64; 2];
     // SAFETY: a `struct timespec` of the kernel's size.
-    let _ = unsafe { call(nr::CLOCK_GETTIME, [CLOCK_MONOTONIC, time.as_mut_ptr() as usize, 0, 0, 0, 0]) };
+    let _ = unsafe {
+        call(
+            nr::CLOCK_GETTIME,
+            [CLOCK_MONOTONIC, time.as_mut_ptr() as usize, 0, 0, 0, 0],
+        )
+    };
     time[0] * 1_000_000 + time[1] / 1_000
 }
 
@@ -243,7 +316,20 @@ pub(crate) struct IoVec {
 /// The message's pointers are valid and its lengths true.
 pub(crate) unsafe fn send(fd: &Fd, message: &Message) -> Result<(), Errno> {
     // SAFETY: as promised by the caller.
-    unsafe { call(nr::SENDMSG, [fd.0 as usize, core::ptr::from_ref(message) as usize, MSG_NOSIGNAL, 0, 0, 0]) }.map(drop)
+    unsafe {
+        call(
+            nr::SENDMSG,
+            [
+                fd.0 as usize,
+                core::ptr::from_ref(message) as usize,
+                MSG_NOSIGNAL,
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+    .map(drop)
 }
 
 /// The kernel's `struct pollfd`.
@@ -262,7 +348,20 @@ pub(crate) const POLLNVAL: i16 = 0x20;
 pub(crate) fn poll_now(fds: &mut [PollFd]) -> Result<(), Errno> {
     let zero = [0i64; 2];
     // SAFETY: the array is as long as told; a `struct timespec`; no signal mask.
-    unsafe { call(nr::PPOLL, [fds.as_mut_ptr() as usize, fds.len(), zero.as_ptr() as usize, 0, 0, 0]) }.map(drop)
+    unsafe {
+        call(
+            nr::PPOLL,
+            [
+                fds.as_mut_ptr() as usize,
+                fds.len(),
+                zero.as_ptr() as usize,
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+    .map(drop)
 }
 
 /// `select` without waiting on the one descriptor `fd`, whose bit is set in `bits` (at least `fd` + 1 long).
@@ -270,7 +369,20 @@ pub(crate) fn select_now(fd: usize, bits: &mut [u64]) -> Result<(), Errno> {
     debug_assert!(bits.len() * 64 > fd);
     let zero = [0i64; 2];
     // SAFETY: the bits cover `fd`; a `struct timespec`; no signal mask.
-    unsafe { call(nr::PSELECT6, [fd + 1, bits.as_mut_ptr() as usize, 0, 0, zero.as_ptr() as usize, 0]) }.map(drop)
+    unsafe {
+        call(
+            nr::PSELECT6,
+            [
+                fd + 1,
+                bits.as_mut_ptr() as usize,
+                0,
+                0,
+                zero.as_ptr() as usize,
+                0,
+            ],
+        )
+    }
+    .map(drop)
 }
 
 pub(crate) fn exit_group(status: i32) -> ! {

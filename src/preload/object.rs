@@ -73,8 +73,12 @@ extern "C" fn constructor() {
     // SAFETY: the loader has relocated the table before it calls constructors.
     let weak = unsafe { &WEAK };
     // SAFETY: `environ`, where it is defined, is the C library's and ends with a null pointer.
-    let Some(text) = (unsafe { variable(weak.environ) }) else { return };
-    let Some(socket) = wire::parse_socket(text) else { return };
+    let Some(text) = (unsafe { variable(weak.environ) }) else {
+        return;
+    };
+    let Some(socket) = wire::parse_socket(text) else {
+        return;
+    };
     // SAFETY: the only write, before a second thread or a fork handler can exist.
     unsafe { *SOCKET.0.get() = Some(socket) };
     // SAFETY: the C library's own functions with its own types; the handler lives as long as the object, which is never unloaded.
@@ -106,12 +110,20 @@ unsafe fn variable(environ: *const *const *const c_char) -> Option<&'static [u8]
     if environ.is_null() {
         return None;
     }
-    // SAFETY: as promised by the caller, here and for each step up to the null pointer.
+    // SAFETY: as promised by the caller.
     let mut entry = unsafe { *environ };
-    while !entry.is_null() && !unsafe { *entry }.is_null() {
+    while !entry.is_null() {
+        // SAFETY: the end of the array has not been passed.
+        let text = unsafe { *entry };
+        if text.is_null() {
+            return None;
+        }
         // SAFETY: an entry is a C string.
-        let text = unsafe { bytes(*entry) };
-        if let Some(value) = text.strip_prefix(wire::VARIABLE.as_bytes()).and_then(|t| t.strip_prefix(b"=")) {
+        let text = unsafe { bytes(text) };
+        if let Some(value) = text
+            .strip_prefix(wire::VARIABLE.as_bytes())
+            .and_then(|t| t.strip_prefix(b"="))
+        {
             return Some(value);
         }
         // SAFETY: not the null pointer yet, so there is another entry.

@@ -32,7 +32,8 @@ pub(crate) fn register(socket: &Socket, event: Event) {
     let mut streams = [const { None }; MAX_STREAMS];
     let mut known = [const { None }; MAX_KNOWN];
     let mut count = 0;
-    for found in Search::new(&socket.foreign) {
+    let mut search = Search::new(&socket.foreign);
+    for found in &mut search {
         // A stream without a new pipe (no room, no descriptors) would split one process over two: rather none moves.
         if add(&mut streams, &found).is_err() {
             return;
@@ -52,7 +53,8 @@ pub(crate) fn register(socket: &Socket, event: Event) {
         }
     };
     if count > MAX_KNOWN {
-        Search::new(&socket.foreign).for_each(point);
+        search.rewind();
+        (&mut search).for_each(point);
     } else {
         known.into_iter().flatten().for_each(point);
     }
@@ -60,8 +62,13 @@ pub(crate) fn register(socket: &Socket, event: Event) {
 
 /// Sees to it that there is a pipe for the stream of `found`, and a write end of it with its flags.
 fn add(streams: &mut [Option<Stream>; MAX_STREAMS], found: &Found) -> Result<(), Errno> {
-    if let Some(stream) = streams.iter_mut().flatten().find(|s| s.number == found.stream) {
-        return add_way(stream, found.flags);
+    if let Some(stream) = streams
+        .iter_mut()
+        .flatten()
+        .find(|s| s.number == found.stream)
+    {
+        add_way(stream, found.flags);
+        return Ok(());
     }
     let room = streams.iter_mut().find(|s| s.is_none()).ok_or(Errno(0))?;
     let (read, write) = kernel::pipe()?;
@@ -69,30 +76,51 @@ fn add(streams: &mut [Option<Stream>; MAX_STREAMS], found: &Found) -> Result<(),
     if flags != 0 {
         kernel::set_status_flags(&write, flags)?;
     }
-    let stream = room.insert(Stream { number: found.stream, read, writes: [const { None }; MAX_WAYS] });
+    let stream = room.insert(Stream {
+        number: found.stream,
+        read,
+        writes: [const { None }; MAX_WAYS],
+    });
     stream.writes[0] = Some((flags | kernel::O_WRONLY, write));
-    add_way(stream, found.flags)
-}
-
-fn add_way(stream: &mut Stream, flags: i32) -> Result<(), Errno> {
-    if stream.writes.iter().flatten().any(|(known, _)| *known == flags) {
-        return Ok(());
-    }
-    let first = stream.writes[0].as_ref().ok_or(Errno(0))?;
-    let reopened = reopen(&first.1, flags)?;
-    let room = stream.writes.iter_mut().find(|w| w.is_none()).ok_or(Errno(0))?;
-    *room = Some((flags, reopened));
+    add_way(stream, found.flags);
     Ok(())
 }
 
+/// Where a description with these flags cannot be had (no /proc, no room), its descriptors get the first one.
+fn add_way(stream: &mut Stream, flags: i32) {
+    let known = stream
+        .writes
+        .iter()
+        .flatten()
+        .any(|(known, _)| *known == flags);
+    let Some((_, first)) = stream.writes[0].as_ref().filter(|_| !known) else {
+        return;
+    };
+    let Ok(reopened) = reopen(first, flags) else {
+        return;
+    };
+    if let Some(room) = stream.writes.iter_mut().find(|w| w.is_none()) {
+        *room = Some((flags, reopened));
+    }
+}
+
 /// Marks the new pipes and sends their read ends.
-fn announce(socket: &Socket, event: Event, streams: &[Option<Stream>; MAX_STREAMS]) -> Result<(), Errno> {
+fn announce(
+    socket: &Socket,
+    event: Event,
+    streams: &[Option<Stream>; MAX_STREAMS],
+) -> Result<(), Errno> {
     let sender = kernel::socket()?;
     let pidfd = kernel::own_pidfd().ok();
     let mut fds = [0i32; MAX_FDS];
     let mut count = 0;
-    let mut hello =
-        Hello { event, pidfd: pidfd.is_some(), streams: [0; MAX_STREAMS], parent: kernel::parent(), token: socket.token };
+    let mut hello = Hello {
+        event,
+        pidfd: pidfd.is_some(),
+        streams: [0; MAX_STREAMS],
+        parent: kernel::parent(),
+        token: socket.token,
+    };
     for stream in streams.iter().flatten() {
         kernel::chmod(&stream.read, wire::mode_of(stream.number))?;
         hello.streams[count] = stream.number;
@@ -117,15 +145,29 @@ struct Control {
 
 const CONTROL_HEAD: usize = size_of::<usize>() + 2 * size_of::<i32>();
 
-fn send(sender: &Fd, socket: &Socket, data: &[u8], fds: &[i32; MAX_FDS], count: usize) -> Result<(), Errno> {
+fn send(
+    sender: &Fd,
+    socket: &Socket,
+    data: &[u8],
+    fds: &[i32; MAX_FDS],
+    count: usize,
+) -> Result<(), Errno> {
     // sun_family AF_UNIX, then the NUL of an abstract address, then the name.
     let mut address = [0u8; 2 + 1 + wire::MAX_NAME];
     address[..2].copy_from_slice(&1u16.to_ne_bytes());
     for (to, from) in address.iter_mut().skip(3).zip(&socket.name) {
         *to = *from;
     }
-    let control = Control { len: CONTROL_HEAD + count * size_of::<i32>(), level: 1, kind: 1, fds: *fds };
-    let iov = IoVec { base: data.as_ptr(), len: data.len() };
+    let control = Control {
+        len: CONTROL_HEAD + count * size_of::<i32>(),
+        level: 1,
+        kind: 1,
+        fds: *fds,
+    };
+    let iov = IoVec {
+        base: data.as_ptr(),
+        len: data.len(),
+    };
     let message = Message {
         name: address.as_ptr(),
         name_len: (3 + socket.name_len) as u32,
@@ -153,10 +195,22 @@ fn send(sender: &Fd, socket: &Socket, data: &[u8], fds: &[i32; MAX_FDS], count: 
 /// Replaces `found` by the stream's new pipe, flags kept.
 fn point(stream: &Stream, found: &Found) {
     // The search meets the new write ends too.
-    let ours = stream.writes.iter().flatten().any(|(_, fd)| fd.raw() == found.fd);
-    let way = stream.writes.iter().flatten().find(|(flags, _)| *flags == found.flags);
+    let ours = stream
+        .writes
+        .iter()
+        .flatten()
+        .any(|(_, fd)| fd.raw() == found.fd);
+    let mut ways = stream.writes.iter().flatten();
+    let way = ways
+        .clone()
+        .find(|(flags, _)| *flags == found.flags)
+        .or_else(|| ways.next());
     if let (false, Some((_, fd))) = (ours, way) {
-        let cloexec = if kernel::close_on_exec(found.fd) { kernel::O_CLOEXEC } else { 0 };
+        let cloexec = if kernel::close_on_exec(found.fd) {
+            kernel::O_CLOEXEC
+        } else {
+            0
+        };
         let _ = kernel::dup_onto(fd, found.fd, cloexec);
     }
 }
