@@ -1,6 +1,7 @@
 //! What the two planes say to each other. Neither waits for the other: each send is a push and a wake-up.
 
 use crate::capture::gate::Counted;
+use crate::capture::holders::Found;
 use crate::supervise::profile::Server;
 use std::io;
 use std::sync::Arc;
@@ -207,6 +208,10 @@ pub enum Report {
         /// The pipe's inode.
         inode: u64,
     },
+    /// An untracked process has no pipe any more.
+    Silent(ProcessId),
+    /// Who was found to write to others' pipes, by a search.
+    Strangers(Found),
     /// `--server-pid-file` names this process.
     Named(i32),
     /// Descriptors came free.

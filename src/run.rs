@@ -124,11 +124,15 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
         links.say(Level::Error, error.to_string());
     }
     let pid_file = config.server_pid_file.clone();
-    let pid_file = pid_file.map(|path| PidFile { path, reports });
+    let pid_file = pid_file.map(|path| PidFile {
+        path,
+        reports: reports.clone(),
+    });
     let parts = control::Parts {
         poll: control_poll,
         gate: prepared.gate,
         links,
+        own: reports,
         budget,
         others: given.clone(),
         launch,

@@ -4,7 +4,6 @@ use super::rolling::{Child, Seen};
 use super::{disposition, tree};
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
 
 /// What nginx adds to the title of a worker that has been told to end: it is replaced already.
 const LEAVING: &[u8] = b"is shutting down";
@@ -15,7 +14,6 @@ pub struct Children {
     main: i32,
     title: Option<&'static str>,
     signal: i32,
-    executable: Option<PathBuf>,
     /// Those of the last look.
     last: Vec<Child>,
     /// Those that are workers by their title and by what they do at the signal: both stay.
@@ -30,7 +28,6 @@ impl Children {
             main,
             title,
             signal,
-            executable: executable(main),
             last: Vec::new(),
             confirmed: HashSet::new(),
         }
@@ -83,8 +80,7 @@ impl Children {
     }
 
     fn is_worker(&mut self, child: Child) -> bool {
-        // What cannot be read does not differ.
-        let same = executable(child.pid).is_none_or(|path| self.executable.as_ref() == Some(&path));
+        let same = tree::same_program(child.pid, self.main);
         if !same || self.confirmed.contains(&child) {
             return same;
         }
@@ -104,10 +100,6 @@ impl Children {
         let has = |text: &[u8]| memchr::memmem::find(&line, text).is_some();
         has(title.as_bytes()) && !has(LEAVING)
     }
-}
-
-fn executable(pid: i32) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
 #[cfg(test)]

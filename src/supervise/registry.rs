@@ -41,6 +41,12 @@ impl Registry {
         self.by_pid.get(&pid).copied()
     }
 
+    /// The key of the member with this name.
+    pub fn named(&self, id: ProcessId) -> Option<usize> {
+        let mut members = self.members.iter();
+        members.find(|(_, m)| m.id == id).map(|(key, _)| key)
+    }
+
     /// The member with this key.
     pub fn get(&mut self, key: usize) -> Option<&mut Member> {
         self.members.get_mut(key)

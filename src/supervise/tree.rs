@@ -2,9 +2,14 @@
 
 use crate::capture::holders::pids;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{Pid, SysconfVar, sysconf};
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// A process as /proc shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +135,30 @@ pub fn born(pid: i32) -> Option<u64> {
         .nth(19)?
         .parse()
         .ok()
+}
+
+/// How long ago a process was started, to 10 ms; `None` where that cannot be known.
+pub fn age(pid: i32) -> Option<Duration> {
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok()??.try_into().ok()?;
+    let born = Duration::from_secs(born(pid)?) / ticks;
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?;
+    Duration::from(now).checked_sub(born)
+}
+
+/// The program that a process executes; `None` where the kernel does not show it (proc_pid_exe(5)): it asks for the right to
+/// trace the process. A program that was replaced on disk since is known by its old path.
+pub fn executable(pid: i32) -> Option<PathBuf> {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let bytes = path.as_os_str().as_bytes();
+    let known = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
+    Some(OsStr::from_bytes(known).into())
+}
+
+/// Whether two processes execute the same program; one that cannot be read does not differ.
+pub fn same_program(one: i32, other: i32) -> bool {
+    executable(one)
+        .zip(executable(other))
+        .is_none_or(|(one, other)| one == other)
 }
 
 /// Whether `pid` is below this process. A process that is gone cannot be asked: `None`.

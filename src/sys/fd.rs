@@ -20,6 +20,22 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// Sends a signal to the process that `pidfd` names, and to no later one with its PID (pidfd_send_signal(2), Linux 5.1). One
+/// that has ended is passed over.
+pub fn pidfd_send_signal(pidfd: impl AsFd, signal: i32) {
+    let fd = pidfd.as_fd().as_raw_fd();
+    // SAFETY: without siginfo there are no pointers.
+    let _ = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            fd,
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+}
+
 /// How many bytes wait in a pipe (FIONREAD, pipe(7)).
 pub fn unread(pipe: impl AsFd) -> io::Result<usize> {
     let mut count: libc::c_int = 0;

@@ -2,15 +2,15 @@
 
 use super::processes::Newcomer;
 use super::{Control, GATE};
-use crate::capture::gate::{Arrival, Gate, Look};
+use crate::capture::gate::{Arrival, Counted, Gate, Look};
 use crate::capture::wire;
 use crate::plane::Level;
 use crate::supervise::tree;
+use crate::sys::fd::pidfd_open;
 use mio::Interest;
 use mio::unix::SourceFd;
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -28,49 +28,98 @@ pub(super) struct Shortage {
     told: Option<Instant>,
 }
 
+/// How many datagrams are taken before signals and deadlines have their turn: anybody on this machine may send some.
+const AT_A_TIME: usize = 256;
+
+/// How a look at the socket ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gathered {
+    /// Nothing is left there.
+    All,
+    /// There may be more, and no descriptors to take them.
+    Full,
+    /// There may be more, for the next turn.
+    Some,
+}
+
+/// How many refused datagrams are told of in each [`TELL_EVERY`]: whoever sends more must not fill the log.
+const REFUSALS: u32 = 30;
+
+/// Datagrams that were none of ours.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    since: Option<Instant>,
+    told: u32,
+    untold: u64,
+}
+
+impl Refused {
+    /// One more, by `pid`; what is to be told of it.
+    fn add(&mut self, pid: i32, now: Instant) -> Option<String> {
+        if self.since.is_none_or(|since| now - since >= TELL_EVERY) {
+            self.since = Some(now);
+            self.told = 0;
+        }
+        if self.told == REFUSALS {
+            self.untold += 1;
+            return None;
+        }
+        self.told += 1;
+        Some(match std::mem::take(&mut self.untold) {
+            0 => format!("refused a registration by process {pid}"),
+            more => format!("refused a registration by process {pid}, and {more} before it"),
+        })
+    }
+}
+
 impl Control {
-    /// Takes all datagrams that are there. False: there may be more, and no descriptors to take them.
+    /// Takes the datagrams that are there. Whether it has taken all.
     pub(super) fn admit(&mut self) -> bool {
-        let (arrivals, all_taken) = self.take_arrivals();
-        let mut waiting: VecDeque<Arrival> = arrivals.into();
+        let mut waiting = VecDeque::new();
+        let mut gathered = self.gather_arrivals(&mut waiting);
         while let Some(arrival) = waiting.pop_front() {
             // Before each: the one before may have ended too, and this may be its replacement.
             self.note_ended();
+            if !self.ended.is_empty() && gathered == Gathered::All {
+                // Whose end shows has sent its datagrams before.
+                gathered = self.gather_arrivals(&mut waiting);
+            }
             self.retire_before(&arrival, &waiting);
             self.registered(arrival);
         }
-        if all_taken {
-            self.reopen_gate();
-        } else {
-            self.close_gate();
+        match gathered {
+            Gathered::All => self.reopen_gate(),
+            Gathered::Full => self.close_gate(),
+            Gathered::Some => self.again = true,
         }
-        all_taken
+        gathered == Gathered::All
     }
 
-    fn take_arrivals(&mut self) -> (Vec<Arrival>, bool) {
-        let mut arrivals = Vec::new();
-        loop {
+    fn gather_arrivals(&mut self, arrivals: &mut VecDeque<Arrival>) -> Gathered {
+        for _ in 0..AT_A_TIME {
             let Some(gate) = &mut self.parts.gate else {
-                return (arrivals, true);
+                return Gathered::All;
             };
             match gate.look() {
-                Ok(Look::Arrival(arrival)) => arrivals.push(arrival),
-                Ok(Look::Refused(pid)) => self.say(
-                    Level::Warning,
-                    format!("refused a registration by process {pid}"),
-                ),
-                Ok(Look::Empty) => return (arrivals, true),
-                Ok(Look::Full) => return (arrivals, false),
+                Ok(Look::Arrival(arrival)) => arrivals.push_back(arrival),
+                Ok(Look::Refused(pid)) => {
+                    if let Some(text) = self.refused.add(pid, Instant::now()) {
+                        self.say(Level::Warning, text);
+                    }
+                }
+                Ok(Look::Empty) => return Gathered::All,
+                Ok(Look::Full) => return Gathered::Full,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.say(
                         Level::Error,
                         format!("cannot take a registration: {}", crate::cause(&error)),
                     );
-                    return (arrivals, true);
+                    return Gathered::All;
                 }
             }
         }
+        Gathered::Some
     }
 
     /// A process that ended before `arrival` was forked is told of before it, so that its last words stand before the first
@@ -106,6 +155,7 @@ impl Control {
                 format!("process {pid} registered and does not descend from the server"),
             );
         }
+        let pidfd = pidfd.or_else(|| self.watch_descendant(pid));
         let executed = hello.event == wire::Event::Exec;
         let known = self
             .registry
@@ -130,7 +180,7 @@ impl Control {
         if let Some(member) = self.registry.get(key) {
             member.executed |= executed;
         }
-        let same = || same_executable(pid, hello.parent);
+        let same = || tree::same_program(pid, hello.parent);
         let mut instances = self.instances.iter_mut();
         if executed && instances.any(|instance| instance.executed(pid, hello.parent, same)) {
             self.say(
@@ -147,6 +197,22 @@ impl Control {
             parent,
             main: None,
         });
+    }
+
+    /// A pidfd for a process that could not send its own: it had no descriptor left, or a filter of system calls. `None` where
+    /// the kernel has none, or it has ended.
+    fn watch_descendant(&self, pid: i32) -> Option<Counted> {
+        let budget = &self.parts.budget;
+        if !budget.try_take(1) {
+            return None;
+        }
+        let Ok(pidfd) = pidfd_open(pid) else {
+            budget.give(1);
+            return None;
+        };
+        let pidfd = Counted::new(pidfd, budget);
+        // Asked afterwards: a descendant is the sender, or has its PID.
+        (tree::is_descendant(pid) == Some(true)).then_some(pidfd)
     }
 
     /// No descriptors are left for more processes: they are turned away at once.
@@ -224,8 +290,21 @@ impl Control {
     }
 }
 
-fn same_executable(one: i32, other: i32) -> bool {
-    let executable =
-        |pid: i32| -> Option<PathBuf> { std::fs::read_link(format!("/proc/{pid}/exe")).ok() };
-    executable(one).is_some_and(|path| executable(other) == Some(path))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_counted() {
+        let mut refused = Refused::default();
+        let now = Instant::now();
+        let told = (0..1000).filter_map(|_| refused.add(7, now)).count();
+        assert_eq!(told, REFUSALS as usize);
+        let later = refused.add(8, now + TELL_EVERY).unwrap();
+        assert_eq!(
+            later,
+            "refused a registration by process 8, and 970 before it"
+        );
+        assert!(!refused.add(8, now + TELL_EVERY).unwrap().contains("before"));
+    }
 }

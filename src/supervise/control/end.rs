@@ -6,7 +6,6 @@ use super::sharing::list;
 use crate::plane::{Level, Order};
 use crate::supervise::ending::{Action, Event};
 use crate::supervise::{machine, tree};
-use crate::sys::signals::send;
 use std::time::Instant;
 
 impl Control {
@@ -32,9 +31,7 @@ impl Control {
             }
             Action::KillAll => {
                 // Those that are known first: without /proc no others can be found.
-                for member in self.registry.iter() {
-                    send(member.pid, libc::SIGKILL);
-                }
+                self.kill_members(|_| true);
                 tree::kill_all(|| tree::descendants(&self.parts.others));
             }
             Action::Finish(until) => self.parts.links.orders.send(Order::Finish(until)),

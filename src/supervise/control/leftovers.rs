@@ -83,9 +83,7 @@ impl Control {
             send(main, libc::SIGKILL);
         }
         let known = |instance: Option<usize>| instance.is_some_and(|at| which.contains(&at));
-        for member in self.registry.iter().filter(|m| known(m.instance)) {
-            send(member.pid, libc::SIGKILL);
-        }
+        self.kill_members(|member| known(member.instance));
         tree::kill_all(|| {
             let trees = self.trees().into_iter();
             let theirs = trees.filter(|(at, _)| which.contains(at));

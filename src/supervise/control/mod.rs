@@ -23,9 +23,9 @@ use super::rolling;
 use super::signal_map::SignalMap;
 use crate::capture::gate::Gate;
 use crate::output::FdBudget;
-use crate::plane::{Level, Links, Lost, Report};
+use crate::plane::{Level, Links, Lost, Outbox, Report};
 use crate::supervise::ending::{self, Ending, Finished};
-use crate::supervise::registry::{Member, Registry};
+use crate::supervise::registry::Registry;
 use crate::supervise::remote::{self, Remote, Socket};
 use crate::supervise::signals::{Pending, Signals};
 use instances::Instance;
@@ -56,6 +56,8 @@ pub struct Parts {
     pub gate: Option<Gate>,
     /// Between the planes.
     pub links: Links,
+    /// To this plane, for its threads that search.
+    pub own: Outbox<Report>,
     /// Counts descriptors.
     pub budget: Arc<FdBudget>,
     /// Children that are not the server's.
@@ -101,6 +103,8 @@ pub struct Control {
     registry: Registry,
     /// Nothing was left to read when last heard.
     quiet: bool,
+    /// Of that has been heard in this turn.
+    heard: bool,
     /// Watched processes that have ended and are not told of yet.
     ended: Vec<usize>,
     /// PIDs of processes that were told of in this turn.
@@ -112,6 +116,7 @@ pub struct Control {
     /// What could not be written, once the data plane has told.
     lost: Option<Lost>,
     shortage: admission::Shortage,
+    refused: admission::Refused,
     sharing: sharing::Sharing,
     rollout: Option<rollout::Rollout>,
     paced: paced::Paced,
@@ -159,12 +164,14 @@ impl Control {
             signals,
             registry: Registry::default(),
             quiet: false,
+            heard: false,
             ended: Vec::new(),
             departed: Vec::new(),
             duties: leftovers::Duties::default(),
             again: false,
             lost: None,
             shortage: admission::Shortage::default(),
+            refused: admission::Refused::default(),
             sharing: sharing::Sharing::default(),
             rollout: None,
             paced: paced::Paced::default(),
@@ -235,6 +242,10 @@ impl Control {
         while let Some(report) = self.parts.links.reports.take() {
             self.reported(report);
         }
+        // Once for all reports of it, since it takes a look at every process.
+        if std::mem::take(&mut self.heard) {
+            self.look_whether_quiet();
+        }
         // What this turn closed may have made room.
         if self.parts.gate.as_ref().is_some_and(|gate| !gate.is_open()) {
             self.admit();
@@ -289,9 +300,11 @@ impl Control {
             Report::Quiet { orders } => {
                 let all_taken = self.admit();
                 self.quiet = all_taken && self.parts.links.orders.sent() == orders;
-                self.look_whether_quiet();
+                self.heard = true;
             }
             Report::Outlived { pid, inode } => self.sharing.suspect(inode, pid, Instant::now()),
+            Report::Silent(id) => self.forget(id),
+            Report::Strangers(found) => self.found_strangers(&found),
             Report::Named(pid) => self.named(pid),
             Report::Tallies(tallies) => self.tallied(&tallies),
             Report::Lines {

@@ -5,11 +5,15 @@ use crate::capture::gate::Counted;
 use crate::plan::Way;
 use crate::plane::{Arrived, Order, ProcessId};
 use crate::supervise::launch::Started;
-use crate::supervise::registry::{inode, raw};
+use crate::supervise::registry::{Member, inode, raw};
+use crate::supervise::tree;
+use crate::sys::fd::pidfd_send_signal;
+use crate::sys::signals::send;
 use crate::sys::wait::reap;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A process whose pipes the data plane is to read.
 pub(super) struct Newcomer {
@@ -31,6 +35,9 @@ impl Control {
             .map(|(number, fd)| (number, counted(fd)))
             .collect();
         self.instances[at].started(server.pid);
+        if matches!(self.parts.launch.way, Way::Pipes(_)) {
+            self.sharing.started(Instant::now());
+        }
         let key = self.enter(server.pid, server.pidfd.map(counted), Some(at));
         self.arrived(Newcomer {
             key,
@@ -68,7 +75,9 @@ impl Control {
             return;
         };
         member.inodes = pipes.iter().map(|(_, fd)| inode(fd)).collect();
-        let (id, pid, tracked) = (member.id, member.pid, member.pidfd.is_some());
+        // A main process is reaped here.
+        let tracked = member.pidfd.is_some() || main.is_some();
+        let (id, pid) = (member.id, member.pid);
         self.parts.links.orders.send(Order::Arrived(Arrived {
             id,
             pid,
@@ -96,6 +105,28 @@ impl Control {
         self.parts.links.orders.send(Order::Gone(member.id));
     }
 
+    /// A process whose end nothing tells is taken for gone, since its pipes are at their end. One that has registered again
+    /// since is there under another name.
+    pub(super) fn forget(&mut self, id: ProcessId) {
+        if let Some(key) = self.registry.named(id) {
+            self.retire(key);
+        }
+    }
+
+    /// KILL to those that registered and for which `which` holds. Those whose end nothing tells may have ended long ago, and
+    /// their PIDs be others'.
+    pub(super) fn kill_members(&self, which: impl Fn(&Member) -> bool) {
+        for member in self.registry.iter().filter(|member| which(member)) {
+            match &member.pidfd {
+                Some(pidfd) => pidfd_send_signal(pidfd, libc::SIGKILL),
+                None if tree::is_descendant(member.pid) == Some(true) => {
+                    send(member.pid, libc::SIGKILL);
+                }
+                None => {}
+            }
+        }
+    }
+
     /// Forgets who might have followed a main process and has ended. After the reaping: where both have ended, the main one first, the other
     /// had followed it, and its end is the server's.
     pub(super) fn forget_departed(&mut self) {
@@ -113,6 +144,7 @@ impl Control {
             if let Some(key) = self.registry.find(pid).filter(unwatched) {
                 self.retire(key);
             }
+            self.parts.others.retain(|other| *other != pid);
             self.reaped(pid, exit);
         }
         self.duties.look = true;
