@@ -34,6 +34,8 @@ pub mod record;
 pub mod run;
 pub mod supervise;
 pub mod sys;
+#[cfg(test)]
+mod testing;
 
 /// The cause of a failed call without the number that the standard library adds: `Permission denied`.
 pub fn cause(error: &std::io::Error) -> String {

@@ -217,6 +217,33 @@ fn a_receiver_that_does_not_read_loses_what_is_counted_and_holds_nobody_back() {
     assert_eq!(there.len() + dropped.sum::<usize>(), 100_000, "{stderr}");
 }
 
+/// Nor are several that are not there at all, however much all of them have waiting together.
+#[test]
+fn receivers_that_drop_never_hold_reading_up() {
+    let unbraid = Unbraid::new();
+    let log = unbraid.log();
+    let mut running = unbraid
+        .options(["--max-memory=16MiB", "--when-full=drop"])
+        .options(["-o", &tcp(free_port()), "-o", &tcp(free_port()), "-o"])
+        .option(&log)
+        .stdin(Stdio::piped())
+        .python(COUNTS)
+        .start();
+    running.tell("100000");
+    let ended = running.end();
+    ended.assert_code(0);
+    let text = std::fs::read_to_string(&log).unwrap();
+    let there = text.lines().filter(|line| line.starts_with("number "));
+    assert_eq!(there.count(), 100_000);
+    let begun = "takes no more; records for it are dropped until it does\n";
+    assert_eq!(
+        ended.stderr().matches(begun).count(),
+        2,
+        "{}",
+        ended.stderr()
+    );
+}
+
 #[test]
 fn a_queue_on_disk_outlives_unbraid() {
     let port = free_port();

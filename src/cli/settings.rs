@@ -70,8 +70,8 @@ pub(super) fn config(args: Args) -> Result<Config, Fault> {
     })
 }
 
-/// What holds for every destination. Half of what may wait there is the batches', whose buffers may be twice what they hold;
-/// the other half of the memory is the assemblers'.
+/// What holds for every destination. A buffer may be twice what it holds, so a quarter of the memory that waits there is half
+/// of it; the other half is the assemblers'.
 fn files(args: &Args) -> Settings {
     Settings {
         rotation: Rotation {
@@ -157,37 +157,49 @@ fn outputs(args: &Args) -> Result<Vec<OutputSpec>, Fault> {
         ]);
     }
     let parsed = args.output.iter().map(|text| {
-        let fault = |reason| Fault {
-            key: "output",
-            value: text.to_string_lossy().into_owned(),
-            reason,
-        };
-        let mut spec = OutputSpec::parse(text, &style).map_err(|error| fault(error.to_string()))?;
-        bound_queue(&mut spec, args.max_memory).map_err(fault)?;
-        Ok(spec)
+        OutputSpec::parse(text, &style).map_err(|error| output_fault(text, error.to_string()))
     });
-    parsed.collect()
+    let mut specs = parsed.collect::<Result<Vec<_>, _>>()?;
+    bound_queues(&mut specs, args)?;
+    Ok(specs)
 }
 
-/// A queue in memory is a part of `--max-memory`. The default yields to a small one; what was asked for does not.
-fn bound_queue(spec: &mut OutputSpec, max_memory: usize) -> Result<(), String> {
-    let Target::Network(remote) = &mut spec.target else {
-        return Ok(());
-    };
-    let most = max_memory as u64 / 4;
-    remote.queue.kept = Some(MOST_DOUBT.min(most / 4));
-    match remote.queue.size {
-        _ if remote.queue.folder.is_some() => Ok(()),
-        None => {
-            remote.queue.size = Some(IN_MEMORY.min(most / 2));
-            Ok(())
-        }
-        Some(size) if size <= most => Ok(()),
-        Some(_) => Err(format!(
-            "a queue in memory must be at most a quarter of --max-memory, which is {}; queue= puts it on disk",
-            values::size_text(max_memory)
-        )),
+fn output_fault(text: &OsStr, reason: String) -> Fault {
+    Fault {
+        key: "output",
+        value: text.to_string_lossy().into_owned(),
+        reason,
     }
+}
+
+/// Queues in memory are a part of `--max-memory`, an eighth for all of them: with that, what waits elsewhere may still be as
+/// much. The default yields to a small one, and to a second queue; what was asked for does not.
+fn bound_queues(specs: &mut [OutputSpec], args: &Args) -> Result<(), Fault> {
+    let in_memory = |spec: &OutputSpec| match &spec.target {
+        Target::Network(remote) => remote.queue.folder.is_none(),
+        _ => false,
+    };
+    let count = specs.iter().filter(|spec| in_memory(spec)).count();
+    let most = args.max_memory as u64 / 8 / count.max(1) as u64;
+    for (spec, text) in specs.iter_mut().zip(&args.output) {
+        let Target::Network(remote) = &mut spec.target else {
+            continue;
+        };
+        remote.queue.kept = Some(MOST_DOUBT.min(most / 2));
+        if remote.queue.folder.is_some() {
+            continue;
+        }
+        let size = *remote.queue.size.get_or_insert(IN_MEMORY.min(most));
+        if size > most {
+            let reason = format!(
+                "queues in memory must together be at most an eighth of --max-memory, which is {}: {} for each; queue= puts one on disk",
+                values::size_text(args.max_memory),
+                values::size_text(most as usize)
+            );
+            return Err(output_fault(text, reason));
+        }
+    }
+    Ok(())
 }
 
 fn own(style: &Style, target: Target, streams: &[Stream]) -> OutputSpec {

@@ -284,13 +284,17 @@ fn a_queue_in_memory_is_a_part_of_all_memory() {
     assert_eq!(size(&["-o=syslog:"]), Some(8 << 20));
     assert_eq!(size(&[memory, "-o=syslog:"]), Some(2 << 20));
     assert_eq!(size(&["-o=syslog:,queue=/q"]), None);
-    assert_eq!(size(&[memory, "-o=syslog:,queue-size=4MiB"]), Some(4 << 20));
+    assert_eq!(size(&[memory, "-o=syslog:", "-o=journald:"]), Some(1 << 20));
+    assert_eq!(size(&[memory, "-o=syslog:,queue-size=2MiB"]), Some(2 << 20));
     let on_disk = "-o=syslog:,queue-size=1GiB,queue=/q";
     assert_eq!(size(&[memory, on_disk]), Some(1 << 30));
     assert_eq!(
-        refusal(&[memory, "-o=syslog:,queue-size=5MiB", "true"], &[]),
-        "unbraid: --output 'syslog:,queue-size=5MiB': a queue in memory must be at most a quarter of --max-memory, which is 16MiB; queue= puts it on disk"
+        refusal(&[memory, "-o=syslog:,queue-size=3MiB", "true"], &[]),
+        "unbraid: --output 'syslog:,queue-size=3MiB': queues in memory must together be at most an eighth of --max-memory, which is 16MiB: 2MiB for each; queue= puts one on disk"
     );
+    let disk = "-o=syslog:,queue-size=2MiB,queue=/q";
+    let beside_one_on_disk = "-o=journald:,queue-size=2MiB";
+    assert_eq!(size(&[memory, disk, beside_one_on_disk]), Some(2 << 20));
 }
 
 #[test]

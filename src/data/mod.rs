@@ -271,14 +271,9 @@ impl Plane {
         self.parts.shortages.load(Ordering::SeqCst) > self.known
     }
 
-    /// Back-pressure: what a destination does not take stays in the pipes. A batch's buffer may be twice what it holds, so a
-    /// quarter of the memory is half of it; the other half is the assemblers'.
+    /// Back-pressure: what a destination does not take stays in the pipes.
     fn paused(&self) -> bool {
-        if self.last_round_over {
-            return true;
-        }
-        let destinations = &self.parts.destinations;
-        destinations.congested() || destinations.pending() > self.parts.max_memory / 4
+        self.last_round_over || self.parts.destinations.congested()
     }
 
     fn timeout(&self, now: Instant) -> Option<Duration> {

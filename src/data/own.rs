@@ -61,7 +61,8 @@ impl Plane {
             kind: Kind::Line,
             part: None,
         };
-        self.parts.destinations.write(&from, &record);
+        // A fault in here would tell of itself, without end.
+        let _ = self.parts.destinations.write(&from, &record);
         self.feed.take(&from, &record);
     }
 
@@ -90,9 +91,8 @@ impl Plane {
                     kind: Kind::Line,
                     part: None,
                 };
-                self.parts
-                    .destinations
-                    .write(&origin(pipe, process, unknown), &record);
+                let from = origin(pipe, process, unknown);
+                self.counts.faults += self.parts.destinations.write(&from, &record);
             }
         }
         self.settle(hand.key);

@@ -5,7 +5,7 @@ use super::pipe::{Pipe, origin};
 use super::{Counts, InHand, Plane, READ, TURN, wall_us};
 use crate::output::{Destinations, Origin};
 use crate::plane::{ProcessId, Report, Written};
-use crate::record::{Assembler, Kind, Record, Sink, Stamp, lines};
+use crate::record::{Assembler, Record, Sink, Stamp, lines};
 use crate::supervise::recognize::Watch;
 use crate::supervise::registry::inode;
 use mio::unix::SourceFd;
@@ -105,8 +105,7 @@ impl Plane {
 
     /// Gives the first `len` bytes of the buffer to the assembler of pipe `key`.
     pub(super) fn take(&mut self, key: usize, len: usize) {
-        let unknown = self.unknown();
-        let Some(pipe) = self.pipes.get_mut(key) else {
+        let Some(pipe) = self.pipes.get(key) else {
             return;
         };
         let Some(process) = self.processes.get_mut(&pipe.process) else {
@@ -122,25 +121,27 @@ impl Plane {
             wall_us: wall_us(),
             at: Instant::now(),
         };
-        let from = origin(pipe, process, unknown);
-        self.in_hand = Some(InHand { key, given: len });
-        let mut way = Way {
-            destinations: &mut self.parts.destinations,
-            counts: &mut self.counts,
-            feed: &mut self.feed,
-            written: &mut process.written,
-            watch: &mut self.watch,
-            from: &from,
-        };
-        pipe.assembler.push(&self.buffer[..len], stamp, &mut way);
-        #[cfg(test)]
-        super::tests::broken(&self.buffer[..len]);
-        self.in_hand = None;
+        self.assemble(key, len, |assembler, bytes, sink| {
+            assembler.push(bytes, stamp, sink);
+            #[cfg(test)]
+            super::tests::broken(bytes);
+        });
         self.settle(key);
     }
 
     /// Lets records leave that no further byte is needed for.
     pub(super) fn release(&mut self, key: usize, how: impl FnOnce(&mut Assembler, &mut dyn Sink)) {
+        self.assemble(key, 0, |assembler, _, sink| how(assembler, sink));
+        self.settle(key);
+    }
+
+    /// Lets the assembler of pipe `key` work, on the first `given` bytes of the buffer, and its records go to the destinations.
+    fn assemble(
+        &mut self,
+        key: usize,
+        given: usize,
+        work: impl FnOnce(&mut Assembler, &[u8], &mut dyn Sink),
+    ) {
         let unknown = self.unknown();
         let Some(pipe) = self.pipes.get_mut(key) else {
             return;
@@ -149,7 +150,7 @@ impl Plane {
             return;
         };
         let from = origin(pipe, process, unknown);
-        self.in_hand = Some(InHand { key, given: 0 });
+        self.in_hand = Some(InHand { key, given });
         let mut way = Way {
             destinations: &mut self.parts.destinations,
             counts: &mut self.counts,
@@ -158,9 +159,8 @@ impl Plane {
             watch: &mut self.watch,
             from: &from,
         };
-        how(&mut pipe.assembler, &mut way);
+        work(&mut pipe.assembler, &self.buffer[..given], &mut way);
         self.in_hand = None;
-        self.settle(key);
     }
 
     /// Brings the pipe's memory and timer up to date.
@@ -190,34 +190,19 @@ impl Plane {
 
     /// The ceiling of memory: the largest open record leaves as a part.
     fn cut_the_largest(&mut self, at_least: usize) {
-        let unknown = self.unknown();
-        let largest = self
-            .pipes
-            .iter()
-            .max_by_key(|(_, pipe)| pipe.held)
-            .map(|(key, pipe)| (key, pipe.held));
-        let Some((key, held)) = largest.filter(|(_, held)| *held >= at_least) else {
+        let largest = self.pipes.iter().max_by_key(|(_, pipe)| pipe.held);
+        let Some((key, held)) = largest.map(|(key, pipe)| (key, pipe.held)) else {
             return;
         };
-        let Some(pipe) = self.pipes.get_mut(key) else {
+        if held < at_least {
             return;
-        };
-        // Settled below by hand: `release` would come back here.
-        let Some(process) = self.processes.get_mut(&pipe.process) else {
-            return;
-        };
-        let from = origin(pipe, process, unknown);
-        let mut way = Way {
-            destinations: &mut self.parts.destinations,
-            counts: &mut self.counts,
-            feed: &mut self.feed,
-            written: &mut process.written,
-            watch: &mut self.watch,
-            from: &from,
-        };
-        pipe.assembler.cut(&mut way);
-        pipe.held = pipe.assembler.held();
-        self.held = self.held + pipe.held - held;
+        }
+        self.assemble(key, 0, |assembler, _, sink| assembler.cut(sink));
+        // By hand, since `settle` would come back here.
+        if let Some(pipe) = self.pipes.get_mut(key) {
+            pipe.held = pipe.assembler.held();
+            self.held = self.held + pipe.held - held;
+        }
     }
 
     /// A fresh read found nothing. After the death of its process that is the end of the stream, whoever else holds the pipe.
@@ -348,6 +333,9 @@ impl Plane {
             return;
         }
         if let Some(process) = self.processes.remove(&id) {
+            if !process.tracked {
+                self.parts.reports.send(Report::Silent(id));
+            }
             self.parts
                 .destinations
                 .process_ended(process.pid, process.slot);
@@ -377,7 +365,7 @@ impl Way<'_> {
     }
 }
 
-/// Counts records and hands them over. A panic on the way costs a record's form, not its bytes.
+/// Counts records and hands them over.
 impl Sink for Way<'_> {
     fn record(&mut self, record: &Record<'_>) {
         if self.watches() {
@@ -388,37 +376,13 @@ impl Sink for Way<'_> {
         self.counts.parts += u64::from(record.part.is_some());
         self.written.records += u64::from(whole);
         self.written.last_us = record.wall_us;
-        let handed = catch_unwind(AssertUnwindSafe(|| {
-            #[cfg(test)]
-            super::tests::poisoned(record);
-            self.destinations.write(self.from, record);
-        }));
-        if handed.is_err() {
-            self.counts.faults += 1;
-            let plain = Record {
-                kind: Kind::Line,
-                part: None,
-                ..*record
-            };
-            // The simplest of records; were even that refused, there would be no way left to write it.
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                self.destinations.write(self.from, &plain);
-            }));
-        }
+        self.counts.faults += self.destinations.write(self.from, record);
         // Of its own: a fault in here must not have the record written twice.
         let _ = catch_unwind(AssertUnwindSafe(|| self.feed.take(self.from, record)));
     }
 
     fn lines(&mut self, bytes: &[u8], count: usize, wall_us: u64) -> bool {
-        let handed = catch_unwind(AssertUnwindSafe(|| {
-            #[cfg(test)]
-            lines(bytes).for_each(|line| super::tests::poisoned(&Record::line(line, wall_us)));
-            self.destinations.write_lines(self.from, bytes, wall_us);
-        }));
-        // Refused, they come one by one: only the one that is at fault loses its form.
-        if handed.is_err() {
-            return false;
-        }
+        self.counts.faults += self.destinations.write_lines(self.from, bytes, wall_us);
         if self.watches() {
             lines(bytes).for_each(|line| self.watch.record(line));
         }

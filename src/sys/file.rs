@@ -93,6 +93,7 @@ pub fn yield_to_others() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::until;
     use std::fs::{self, File};
 
     #[test]
@@ -115,9 +116,7 @@ mod tests {
         assert!(has_writer(&reader).unwrap());
         drop(writer);
         // A process that another test is starting may have a copy of the writer for a moment.
-        while has_writer(&reader).unwrap() {
-            std::thread::yield_now();
-        }
+        until("it is closed", || !has_writer(&reader).unwrap());
         // The lease is not kept: this would wait for it.
         File::options().append(true).open(&path).unwrap();
     }

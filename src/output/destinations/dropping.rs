@@ -78,7 +78,8 @@ impl Dropping {
 }
 
 impl Sink {
-    /// Whether a further record is to be dropped. `most`: what all destinations together may have pending.
+    /// Whether a further record is to be dropped: this one is full, or takes nothing while all destinations together have more
+    /// than `most` bytes pending, below which those that hold readers back have room of their own.
     pub(super) fn drops(&self, all_pending: usize, most: usize) -> bool {
         let pending = self.batch.pending();
         let short = all_pending > most && self.state != State::Ready && pending > 0;

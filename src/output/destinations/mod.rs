@@ -29,12 +29,13 @@ use super::settings::{Settings, WhenFull};
 use super::sink::{Owner, Sink, State};
 use super::spec::{Filter, OutputSpec, Template};
 use super::syncing::Syncer;
-use crate::record::Record;
+use crate::record::{Kind, Record};
 use jiff::tz::TimeZone;
 use mio::{Registry, Token};
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -172,13 +173,35 @@ impl Destinations {
         super::check::check(specs)
     }
 
-    /// Puts a record into the batch of each destination that takes it. Never blocks.
-    pub fn write(&mut self, origin: &Origin, record: &Record<'_>) {
+    /// Puts a record into the batch of each destination that takes it. Never blocks. Returns at how many of them its form
+    /// failed, which is a fault of this program: there it stands as a plain line.
+    pub fn write(&mut self, origin: &Origin, record: &Record<'_>) -> u64 {
+        let mut faults = 0;
         for route in 0..self.routes.len() {
             if self.routes[route].filter.takes(origin, record) {
-                self.write_to(route, origin, record);
+                faults += u64::from(!self.write_or_plainly(route, origin, record));
             }
         }
+        faults
+    }
+
+    /// A panic costs the record its form at this destination, not its bytes, and other destinations nothing. False: so it was.
+    fn write_or_plainly(&mut self, route: usize, origin: &Origin, record: &Record<'_>) -> bool {
+        let formed = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            tests::poisoned(route, record);
+            self.write_to(route, origin, record);
+        }));
+        if formed.is_err() {
+            let plain = Record {
+                kind: Kind::Line,
+                part: None,
+                ..*record
+            };
+            // The simplest of records; were even that refused, there would be no way left to write it.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.write_to(route, origin, &plain)));
+        }
+        formed.is_ok()
     }
 
     fn write_to(&mut self, route: usize, origin: &Origin, record: &Record<'_>) {
@@ -190,7 +213,7 @@ impl Destinations {
         if sink.state == State::Gone {
             return self.dropped.add(1, record.bytes.len() as u64);
         }
-        if sink.drops(self.pending, self.settings.max_pending / 2) {
+        if sink.drops(self.pending, self.settings.max_pending / 4) {
             return self.drop_record(id, origin, record);
         }
         sink.add(&mut self.routes[route].encoder, origin, record);
@@ -208,36 +231,46 @@ impl Destinations {
         self.settle(id);
     }
 
-    /// The same for many records at once: whole lines of one stream, each a record of its own and not a traceback, read at
-    /// `wall_us`.
-    pub fn write_lines(&mut self, origin: &Origin, lines: &[u8], wall_us: u64) {
+    /// [`Self::write`] for many records at once: whole lines of one stream, each a record of its own and not a traceback, read
+    /// at `wall_us`.
+    pub fn write_lines(&mut self, origin: &Origin, lines: &[u8], wall_us: u64) -> u64 {
         let any = Record::line(lines, wall_us);
+        let mut faults = 0;
         for route in 0..self.routes.len() {
             if !self.routes[route].filter.takes(origin, &any) {
                 continue;
             }
+            let mut rest = lines;
             if self.routes[route].takes_runs() {
-                self.write_lines_to(route, origin, lines, wall_us);
-            } else {
-                for line in crate::record::lines(lines) {
-                    self.write_to(route, origin, &Record::line(line, wall_us));
-                }
+                // What a panic leaves goes line by line, so that only the one at fault loses its form.
+                let _ = catch_unwind(AssertUnwindSafe(|| {
+                    #[cfg(test)]
+                    crate::record::lines(lines)
+                        .for_each(|line| tests::poisoned(route, &Record::line(line, wall_us)));
+                    self.write_lines_to(route, origin, &mut rest, wall_us);
+                }));
+            }
+            for line in crate::record::lines(rest) {
+                let record = Record::line(line, wall_us);
+                faults += u64::from(!self.write_or_plainly(route, origin, &record));
             }
         }
+        faults
     }
 
-    fn write_lines_to(&mut self, route: usize, origin: &Origin, lines: &[u8], wall_us: u64) {
-        let mut rest = lines;
+    /// Takes what it has dealt with off the front of `rest`: in the end everything.
+    fn write_lines_to(&mut self, route: usize, origin: &Origin, rest: &mut &[u8], wall_us: u64) {
         while !rest.is_empty() {
             let id = self.sink_for(route, origin);
             let sink = &mut self.sinks[id];
             if sink.state == State::Gone {
-                let records = memchr::memchr_iter(b'\n', rest).count();
-                return self.dropped.add(records as u64, rest.len() as u64);
+                let gone = std::mem::take(rest);
+                let records = memchr::memchr_iter(b'\n', gone).count();
+                return self.dropped.add(records as u64, gone.len() as u64);
             }
             let encoder = &mut self.routes[route].encoder;
             sink.add_lines(|out| {
-                rest = encoder.encode_lines(origin, (rest, wall_us), out);
+                *rest = encoder.encode_lines(origin, (*rest, wall_us), out);
             });
             self.added(id);
         }
@@ -301,9 +334,11 @@ impl Destinations {
         retries.chain(others.into_iter().flatten()).min()
     }
 
-    /// Whether a destination has more than 1 MiB pending, so that reading must pause.
+    /// Whether reading must pause: a destination has more than 1 MiB pending, a queue is full, or all together have as much
+    /// waiting as may. What is dropped at its limit never holds reading up.
     pub fn congested(&self) -> bool {
-        self.congested > 0 || self.receivers.congested()
+        let waiting = self.pending + self.receivers.claim();
+        self.congested > 0 || self.receivers.congested() || waiting > self.settings.max_pending
     }
 
     /// Those that take nothing now, by name: a reader stands still or is gone, a disk is full, a receiver is not there.

@@ -115,6 +115,8 @@ impl Link {
             }
             return false;
         }
+        // What an encoder left that panicked is no message.
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
         self.form.encode(origin, record, &mut self.bytes);
         self.ends.push(self.bytes.len());
         if self.bytes.len() >= EARLY && self.retry.is_none() {
@@ -217,6 +219,16 @@ impl Link {
 
     fn is_full(&self) -> bool {
         self.shared.waiting() > self.limit || self.bytes.len() > MOST_PENDING
+    }
+
+    /// What counts as waiting in memory, in bytes: where records are dropped, always all that the queue may hold, so that
+    /// reading never pauses for want of room that such a queue has filled.
+    pub(super) fn claim(&self) -> usize {
+        match (self.when_full, &self.disk) {
+            (WhenFull::Block, _) => self.pending(),
+            (WhenFull::Drop, None) => self.limit as usize,
+            (WhenFull::Drop, Some(_)) => 0,
+        }
     }
 
     /// Bytes that would be lost if the program ended now.

@@ -103,6 +103,11 @@ impl Receivers {
         }
     }
 
+    /// Bytes of what may wait in memory that are taken, or kept for a queue that drops.
+    pub(super) fn claim(&self) -> usize {
+        self.links.iter().map(Link::claim).sum()
+    }
+
     /// Bytes that would be lost if the program ended now.
     pub(super) fn pending(&self) -> usize {
         self.links.iter().map(Link::pending).sum()

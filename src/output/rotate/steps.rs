@@ -63,6 +63,7 @@ mod tests {
     use super::super::plan::plan;
     use super::*;
     use crate::output::settings::{Compression, Rotation};
+    use crate::testing::until;
     use std::fs;
     use std::io::Read;
     use std::os::unix::fs::PermissionsExt;
@@ -119,9 +120,7 @@ mod tests {
 
     /// Until no process that another test is starting has a copy of a descriptor.
     fn tidy_all(dir: &Path, rules: &Rotation) {
-        while !done(&tidy(dir, rules)) {
-            std::thread::yield_now();
-        }
+        until("nobody else has it open", || done(&tidy(dir, rules)));
     }
 
     #[test]

@@ -85,3 +85,31 @@ fn notices_are_bounded() {
     );
     assert_eq!(rig.told(), []);
 }
+
+#[test]
+fn a_panic_at_one_destination_costs_the_others_nothing() {
+    let mut rig = Rig::new(&["DIR/a", "json:DIR/b"]);
+    let text = b"one\nbad encoder at 1\ntwo\n";
+    let from = from(1, Stream::Stdout);
+    assert_eq!(rig.to.write_lines(&from, text, 0), 1);
+    assert_eq!(rig.to.write(&from, &line(b"bad encoder at 0\n")), 1);
+    assert_eq!(rig.to.write(&from, &line(b"three\n")), 0);
+    rig.flush();
+    let lines = [
+        "one",
+        "bad encoder at 1",
+        "two",
+        "bad encoder at 0",
+        "three",
+    ];
+    let raw = rig.read("a");
+    assert_eq!(raw.lines().collect::<Vec<_>>(), lines);
+    let json = rig.read("b");
+    assert_eq!(json.lines().count(), lines.len(), "{json}");
+    for (object, line) in json.lines().zip(lines) {
+        assert!(
+            object.ends_with(&format!("\"message\":\"{line}\"}}")),
+            "{object}"
+        );
+    }
+}

@@ -40,6 +40,12 @@ const TOKENS: TokenRange = TokenRange {
 /// A time limit only to fail.
 const LONG: Duration = Duration::from_secs(20);
 
+/// Stands for a fault in an encoder.
+pub(super) fn poisoned(route: usize, record: &Record<'_>) {
+    let bad = format!("bad encoder at {route}\n");
+    assert!(record.bytes != bad.as_bytes(), "as the test wants");
+}
+
 /// Destinations in a folder of their own, with their event loop.
 struct Rig {
     dir: TempDir,

@@ -1,6 +1,7 @@
 //! `--sync`: what is given to the thread, and when.
 
 use super::*;
+use crate::testing::until;
 
 fn sync(when: WhenSync) -> Settings {
     Settings {
@@ -49,9 +50,7 @@ fn at_rotation_and_at_the_end() {
     rig.lines(1, "b\n");
     rig.to.sync_all();
     // Its descriptor comes back when the thread is done.
-    while open_below(rig.dir.path()) > 1 {
-        std::thread::yield_now();
-    }
+    until("it is closed", || open_below(rig.dir.path()) == 1);
     assert_eq!(rig.told(), []);
 }
 
