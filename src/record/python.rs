@@ -280,7 +280,7 @@ fn announcement(text: &[u8]) -> Option<State> {
     }
 }
 
-/// `Exception in thread X:` (Java's has more behind the name), `Exception ignored in: …`.
+/// `Exception in thread X:`, `Exception ignored in: …`. Java puts the name in quotes, and its message may end in a colon.
 fn exception_head(text: &[u8]) -> Option<State> {
     let rest = text.strip_prefix(b"Exception ")?;
     let head = State {
@@ -293,7 +293,9 @@ fn exception_head(text: &[u8]) -> Option<State> {
             ..head
         });
     }
-    let thread = rest.starts_with(b"in thread ") && text.ends_with(b":");
+    let thread = rest.starts_with(b"in thread ")
+        && !rest.starts_with(b"in thread \"")
+        && text.ends_with(b":");
     let other = rest.starts_with(b"in callback ")
         || rest.starts_with(b"happened during processing of request from ")
         || rest.starts_with(b"in Tkinter callback");
