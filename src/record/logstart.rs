@@ -20,6 +20,8 @@ pub(super) struct Log {
     pub(super) pair: Pair,
     /// It is a traceback's head as well; the message may have further lines before that goes on.
     pub(super) is_head: bool,
+    /// An error's name stands in it.
+    pub(super) names_error: bool,
 }
 
 /// java.util.logging writes two lines: when and where, then the level and the message.
@@ -62,7 +64,8 @@ pub(super) fn log_start(line: &Line<'_>) -> Option<Start> {
     match *text.first()? {
         b'0'..=b'9' => access(line)
             .or_else(|| stamped(text))
-            .or_else(|| redis(text)),
+            .or_else(|| redis(text))
+            .or_else(|| relative(text)),
         b'[' => bracketed(text),
         b'{' => json_object(text),
         b'=' => erlang(text),
@@ -207,6 +210,18 @@ fn redis(text: &[u8]) -> Option<Start> {
         return None;
     };
     day_month(rest).map(|rest| log(memmem::find(rest, b" # ").is_some()))
+}
+
+/// `1371 [main] ERROR com.acme.Main - text`: Log4j's `%r`, logback's `%relative`, slf4j-simple; `1795873211748 ERROR text`.
+fn relative(text: &[u8]) -> Option<Start> {
+    let (_, rest) = number(text)?;
+    let epoch = (10..=13).contains(&(text.len() - rest.len()));
+    let rest = rest.strip_prefix(b" ")?.trim_ascii_start();
+    let Some(inner) = rest.strip_prefix(b"[") else {
+        return if epoch { level_first(rest) } else { None };
+    };
+    let close = memchr(b']', &inner[..inner.len().min(80)])?;
+    level_first(inner[close + 1..].strip_prefix(b" ")?)
 }
 
 /// `time=… level=error msg=…`, in whatever order.
@@ -387,6 +402,7 @@ fn timestamp(text: &[u8]) -> Rest<'_> {
         b'0'..=b'9' => iso(text)
             .or_else(|| day_month_slashed(text))
             .or_else(|| day_month(text))
+            .or_else(|| slashed(text))
             .or_else(|| bare_clock(text)),
         b'A'..=b'Z' => month_day(text).or_else(|| weekday(text)),
         _ => None,
@@ -418,6 +434,16 @@ fn iso(text: &[u8]) -> Rest<'_> {
         Some(b'0'..=b'9') => None,
         _ => Some(rest),
     }
+}
+
+/// `26/11/23 10:00:00`, `11/23/2026 10:00:00`, in whatever order; only with a time.
+fn slashed(text: &[u8]) -> Rest<'_> {
+    let (_, rest) = number(text)?;
+    let (_, rest) = number(rest.strip_prefix(b"/")?)?;
+    let (_, rest) = number(rest.strip_prefix(b"/")?)?;
+    let date = text.len() - rest.len();
+    let rest = rest.strip_prefix(b",").unwrap_or(rest);
+    clock(rest.strip_prefix(b" ")?).filter(|_| date <= 10)
 }
 
 /// `23/Nov/2026`, with a time behind `:` or a space.
@@ -641,6 +667,10 @@ mod tests {
             "Mon Nov 23 10:00:00 2026 - up",
             "[Mon Nov 23 10:00:00.123456 2026] [core:notice] [pid 1] up",
             "INFO:root:up",
+            "12 [main] INFO  com.acme.Main - up",
+            "1795873211748 INFO up",
+            "26/11/23 10:00:00 INFO Main: up",
+            "11/23/2026, 10:00:00 up",
             "INFO up",
             "[INFO] up",
             "[debug] up",
@@ -724,6 +754,10 @@ mod tests {
             "",
             "x",
             "12 items",
+            "12 [main] items",
+            "12 ERROR lines",
+            "1/2/3 of it",
+            "1/2/3 10:00",
             "2026 was a good year",
             "2026-11-2 short",
             "at 10:00 the job ran",
