@@ -78,6 +78,18 @@ pub(super) enum Shape {
     Firm,
 }
 
+/// Which of a logger's lines a head may stand behind, if its traceback is to be the logger's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Behind {
+    /// The line itself, with nothing between but blank lines.
+    #[default]
+    Message,
+    /// Further lines of the message as well.
+    Lines,
+    /// None: the runtime writes it by itself, and never a logger.
+    Nothing,
+}
+
 /// A head that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
@@ -140,6 +152,10 @@ pub(super) trait Language: Sync {
     /// Whether `line` belongs to the logger's line of WARNING or worse before it, traceback or not.
     fn context(&self, _line: &Line<'_>) -> bool {
         false
+    }
+    /// What the head `line` may stand behind.
+    fn behind(&self, _line: &Line<'_>) -> Behind {
+        Behind::Message
     }
     /// What `line` is to the open traceback.
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step;

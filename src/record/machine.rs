@@ -3,10 +3,10 @@
 //! The machine counts bytes and never sees where they lie. What it has decided it puts, in order, into
 //! [`Machine::out`]; all bytes that it was told of and that are not there yet are undecided.
 
-use super::language::{Head, Opening, Shape, State, Step};
+use super::language::{Behind, Head, Opening, Shape, State, Step};
 use super::line::{Line, brackets};
 use super::logstart::{Log, Pair, Start};
-use super::rules::{Rules, Seen, Set, by_name, language, members};
+use super::rules::{OBJECT, Rules, Seen, Set, by_name, language, members};
 use std::time::Duration;
 
 /// How many undecided lines may stand behind the open record, and how many bytes.
@@ -76,6 +76,12 @@ struct Pending {
     open_end: bool,
     /// The line before announced the next, which is no head of its own whatever it looks like.
     nested: bool,
+    /// They may be the further lines of the logger's message before them, if a traceback follows.
+    message: bool,
+    /// How many of them stand before the head.
+    before: usize,
+    /// Whether the head's traceback is a record of its own, and not the logger's.
+    apart: bool,
 }
 
 /// The state of one stream.
@@ -263,7 +269,7 @@ impl Machine {
 
     /// A line that begins a record closes what is open.
     fn log_start(&mut self, start: Start, line: &Line<'_>, seen: &Seen, len: usize) {
-        if self.second_of_two(start) {
+        if self.second_of_two(start, line.text) {
             return self.commit(len);
         }
         self.close();
@@ -273,6 +279,7 @@ impl Machine {
             (Start::Log(log), None) => {
                 let log = Log {
                     is_head: seen.shape == Shape::Firm,
+                    names_error: seen.shape >= Shape::Loose,
                     ..log
                 };
                 let colon = ends_colon(line.text);
@@ -287,9 +294,9 @@ impl Machine {
     }
 
     /// Whether `start` is the second line of the open logger's two; takes its level over.
-    fn second_of_two(&mut self, start: Start) -> bool {
+    fn second_of_two(&mut self, start: Start, text: &[u8]) -> bool {
         let Some(Open {
-            mode: Mode::Log { log, .. },
+            mode: Mode::Log { log, colon, depth },
             ..
         }) = &mut self.open
         else {
@@ -305,6 +312,7 @@ impl Machine {
             high: second.high,
             ..Log::default()
         };
+        (*colon, *depth) = (ends_colon(text), i32::from(ends_open(text)));
         true
     }
 
@@ -328,6 +336,9 @@ impl Machine {
         seen: &Seen,
         len: usize,
     ) {
+        if self.pending.message {
+            return self.message_line(rules, log, line, seen, len);
+        }
         if let Some((language, state)) = announced(rules, log, line, seen) {
             return self.join(language, state, len);
         }
@@ -349,9 +360,32 @@ impl Machine {
             // Spring Boot writes a blank line before the exception.
             self.commit(0);
             return self.hold_head(line, seen, len);
+        } else if log.high && !line.blank() {
+            return self.message_line(rules, log, line, seen, len);
         }
         self.close();
         self.fresh(line, seen, len);
+    }
+
+    /// A line that looks like nothing, or is behind one, behind a logger's line of WARNING or worse: of the same message, if
+    /// a head that says so follows with its frames, else a record of its own.
+    fn message_line(&mut self, rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen, len: usize) {
+        // JBoss writes the exception's head on the logger's line itself.
+        let frame = log.names_error && seen.opener.is_none();
+        let found = frame.then(|| announced(rules, log, line, seen)).flatten();
+        if let Some((language, state)) = found {
+            self.join(language, state, len);
+        } else if seen.opener.is_some() || self.pending.lines == HELD_LINES {
+            self.close();
+            self.fresh(line, seen, len);
+        } else if seen.heads != 0 && self.long.is_none() {
+            self.hold_head(line, seen, len);
+        } else if self.hold(len) {
+            self.pending.message = true;
+        } else {
+            self.close();
+            self.fresh(line, seen, len);
+        }
     }
 
     fn join_log(&mut self, line: &Line<'_>, len: usize) {
@@ -457,10 +491,12 @@ impl Machine {
         } else {
             self.open_len()
         };
+        let Pending { before, lens, .. } = self.pending;
+        let at = self.open_len() - first + self.pending.bytes_before();
         let head = Head {
-            lines: self.pending.lines,
-            at: self.open_len() - first,
-            second: self.open_len() - first + self.pending.lens[0] as usize,
+            lines: self.pending.lines - before,
+            at,
+            second: at + lens[before] as usize,
             open_end: self.pending.open_end,
         };
         let line = Line {
@@ -476,8 +512,18 @@ impl Machine {
 
     /// Behind a head that is held. `false`: it is held no more, and the line is still to be judged.
     fn behind_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) -> bool {
-        let further = seen.heads != 0 && seen.shape >= self.pending.shape && !self.pending.nested;
+        // An exception's message may hold a pretty-printed object.
+        let object = seen.heads == OBJECT && self.pending.heads & !OBJECT != 0;
+        let further = seen.heads != 0
+            && seen.shape >= self.pending.shape
+            && !self.pending.nested
+            && !(object && self.pending.shape == Shape::Firm);
         let replaced = self.pending.shape == Shape::Brief || further;
+        if replaced && seen.opener.is_none() && self.long.is_none() && self.behind_logger() {
+            self.pending.heads = 0;
+            self.pending.message = true;
+            return false;
+        }
         if seen.opener.is_some() || replaced || self.long.is_some() || !self.hold(len) {
             self.release();
             return false;
@@ -499,14 +545,16 @@ impl Machine {
     /// The held head is a traceback's, and so are the lines behind it.
     fn confirm(&mut self, language: u8, mut state: State, head_at: usize, len: usize) {
         state.error = state.error.or(Some(head_at));
-        if self.behind_logger() && !state.fenced {
+        if self.behind_logger() && !state.fenced && !self.pending.apart {
             return self.join(language, state, len);
         }
         state.error = state.error.and_then(|at| at.checked_sub(head_at));
         state.frame = state.frame.and_then(|at| at.checked_sub(head_at));
         let pending = std::mem::take(&mut self.pending);
         self.close();
-        self.open_trace(language, state, false, pending.bytes + len);
+        self.leave_singly(&pending.lens[..pending.before]);
+        let bytes = pending.bytes - pending.bytes_before();
+        self.open_trace(language, state, false, bytes + len);
     }
 
     /// The open logger's line turns out to announce a traceback.
@@ -556,11 +604,18 @@ impl Machine {
     }
 
     fn hold_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) {
+        let before = self.pending.lines;
         if self.hold(len) {
             self.pending.heads = seen.heads;
             self.pending.shape = seen.shape;
             self.pending.open_end = ends_open(line.text);
             self.pending.nested = line.text.ends_with(b":");
+            self.pending.before = before;
+            self.pending.apart = match behind(seen.heads, line) {
+                Behind::Message => before > 0,
+                Behind::Lines => false,
+                Behind::Nothing => true,
+            };
         } else {
             self.close();
             self.alone(len);
@@ -605,7 +660,7 @@ impl Machine {
         }
         let pending = std::mem::take(&mut self.pending);
         self.leave();
-        self.leave_singly(&pending);
+        self.leave_singly(&pending.lens[..pending.lines]);
     }
 
     fn close(&mut self) {
@@ -617,11 +672,11 @@ impl Machine {
         }
         let pending = std::mem::take(&mut self.pending);
         self.leave();
-        self.leave_singly(&pending);
+        self.leave_singly(&pending.lens[..pending.lines]);
     }
 
-    fn leave_singly(&mut self, pending: &Pending) {
-        for len in &pending.lens[..pending.lines] {
+    fn leave_singly(&mut self, lens: &[u32]) {
+        for len in lens {
             self.out.push(Emit {
                 len: *len as usize,
                 trace: None,
@@ -638,6 +693,13 @@ impl Machine {
                 parts: open.parts,
             });
         }
+    }
+}
+
+impl Pending {
+    /// The bytes that stand before the head.
+    fn bytes_before(&self) -> usize {
+        self.lens[..self.before].iter().map(|n| *n as usize).sum()
     }
 }
 
@@ -707,6 +769,12 @@ fn confirmed<'l>(
 ) -> Option<(u8, State)> {
     let mut languages = languages;
     languages.find_map(|(i, l)| l.confirm(head, line).map(|state| (i, state)))
+}
+
+/// What the head `line` may stand behind: what the one says that knows best.
+fn behind(heads: Set, line: &Line<'_>) -> Behind {
+    let known = members(heads).map(|(_, l)| l.behind(line));
+    known.max().unwrap_or_default()
 }
 
 /// Indented lines, and the closing brackets of a value, belong to a logger's line.

@@ -21,6 +21,8 @@ pub struct UnknownLanguage {
 
 /// A set of languages, by their place in [`ALL`].
 pub(super) type Set = u32;
+/// The one that is no language.
+pub(super) const OBJECT: Set = 1;
 
 /// How records are made, compiled; shared by all streams.
 #[derive(Debug)]
