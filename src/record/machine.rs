@@ -10,7 +10,7 @@ use super::rules::{OBJECT, Rules, Seen, Set, by_name, language, members};
 use std::time::Duration;
 
 /// How many undecided lines may stand behind the open record, and how many bytes.
-const HELD_LINES: usize = 20;
+const HELD_LINES: usize = 32;
 const HELD_BYTES: usize = 16 << 10;
 /// How many lines without a prefix a message may have behind its traceback.
 const MESSAGE_LINES: u32 = 100;
