@@ -1,9 +1,10 @@
 //! Java, Kotlin, Scala: `Throwable.printStackTrace` and what loggers make of it; thread dumps.
 
 use super::language::{
-    ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
+    Behind, ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, capital_head, dotted_len, named_error, number, trim};
+use super::line::{Line, after, capital_head, dotted_len, named_error, number, trim};
+use memchr::memmem;
 
 /// The virtual machine's own forms.
 pub(super) struct Java;
@@ -16,6 +17,27 @@ const CAUSE: u8 = 1;
 const DUMP: u8 = 2;
 /// The report of a crash of the machine itself: every line begins with `#`.
 const CRASH: u8 = 3;
+/// A compiler's complaint: its message, the source, a caret, then what it found and what it wanted.
+const COMPILER: u8 = 4;
+/// The launcher's `Error:`, with a cause or with advice.
+const LAUNCHER: u8 = 5;
+/// Clojure's report: the message, then where the full report lies.
+const REPORT: u8 = 6;
+/// The path of the full report.
+const REPORT_PATH: u8 = 7;
+/// Spring Boot's account of why it does not start.
+const BOOT: u8 = 8;
+/// Its last section.
+const BOOT_ACTION: u8 = 9;
+/// Behind `Caused by:` alone: Jetty's own logger writes the cause on the next line.
+const CAUSE_BELOW: u8 = 10;
+/// Groovy's `Caught:`, which says what the traceback below says again.
+const CAUGHT: u8 = 11;
+
+/// How many lines may stand before a compiler's caret.
+const COMPILER_LINES: u32 = 8;
+/// How many lines Spring Boot's account may have.
+const BOOT_LINES: u32 = 80;
 
 impl Language for Java {
     fn name(&self) -> &'static str {
@@ -23,7 +45,7 @@ impl Language for Java {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"EF#"
+        b"EFSU#"
     }
 
     fn signs(&self) -> u8 {
@@ -40,9 +62,15 @@ impl Language for Java {
                 ..State::default()
             });
         }
-        if line.indent == 0
-            && (class_head(text) || text == b"#" || text.starts_with(b"Exception in thread \""))
-        {
+        if let Some(phase) = report(text).filter(|_| line.indent == 0) {
+            return Opening::Trace(State {
+                phase,
+                seen: phase == CAUSE,
+                error: Some(0),
+                ..State::default()
+            });
+        }
+        if line.indent == 0 && (class_head(text) || text == b"#" || text.starts_with(THREAD)) {
             return Opening::Head(Shape::Firm);
         }
         if line.errors {
@@ -69,7 +97,10 @@ impl Language for Java {
             });
         }
         if head.lines == 0 {
-            return None;
+            return (line.text == b"***************************").then_some(State {
+                phase: BOOT,
+                ..State::default()
+            });
         }
         if body.starts_with(b"# A fatal error has been detected")
             || body.starts_with(b"# There is insufficient memory")
@@ -92,7 +123,23 @@ impl Language for Java {
             DUMP => dump(line),
             CRASH if line.text.starts_with(b"#") => Step::Continue,
             CRASH => Step::Foreign,
+            COMPILER => compiler(state, line),
+            LAUNCHER => launcher(state, line),
+            REPORT | REPORT_PATH => clojure(state, line),
+            BOOT | BOOT_ACTION => boot(state, line),
+            CAUGHT => caught(state, line),
             _ => trace(state, line),
+        }
+    }
+
+    /// The machine writes `Exception in thread` by itself, whatever a logger said before.
+    fn behind(&self, line: &Line<'_>) -> Behind {
+        if line.text.starts_with(THREAD) {
+            Behind::Nothing
+        } else if class_head(line.text) {
+            Behind::Lines
+        } else {
+            Behind::Message
         }
     }
 
@@ -100,13 +147,15 @@ impl Language for Java {
         if let Some(rest) = text.strip_prefix(b"# ") {
             return (None, Some(trim(rest)));
         }
-        let text = match text.strip_prefix(b"Exception in thread \"") {
-            Some(rest) => rest
-                .iter()
-                .position(|b| *b == b'"')
-                .map_or(rest, |i| trim(&rest[i + 1..])),
-            None => text,
-        };
+        if let Some(kind) = clojure_kind(text) {
+            return (Some(kind), None);
+        }
+        let mut text = text.strip_prefix(b"Caught: ").unwrap_or(text);
+        // Two threads that die at once may both write their heads first.
+        while let Some(rest) = text.strip_prefix(THREAD) {
+            let end = memmem::find(rest, b"\" ").map_or(rest.len(), |i| i + 2);
+            text = trim(&rest[end..]);
+        }
         if class_head(text) {
             let end = dotted_len(text);
             return (
@@ -121,7 +170,11 @@ impl Language for Java {
     }
 
     fn frame<'a>(&self, text: &'a [u8], _: &'a [u8]) -> Frame<'a> {
-        let Some(body) = trim(text).strip_prefix(b"at ") else {
+        let body = match clojure_kind(text) {
+            Some(_) => after(text, b" at "),
+            None => trim(text).strip_prefix(b"at "),
+        };
+        let Some(body) = body else {
             return Frame::default();
         };
         let Some(open) = body.iter().position(|b| *b == b'(') else {
@@ -134,9 +187,73 @@ impl Language for Java {
         Frame {
             file: line.map(|_| &place[..colon]),
             line,
-            function: Some(&body[..open]),
+            function: Some(trim(&body[..open])),
         }
     }
+}
+
+const THREAD: &[u8] = b"Exception in thread \"";
+
+/// Reports that are no tracebacks, and heads that cannot be anything else.
+fn report(text: &[u8]) -> Option<u8> {
+    const LAUNCH: &[&[u8]] = &[
+        b"Error: Could not find or load main class ",
+        b"Error: Unable to initialize main class ",
+        b"Error: Main method ",
+    ];
+    if LAUNCH.iter().any(|head| text.starts_with(head)) {
+        return Some(LAUNCHER);
+    }
+    if clojure_head(text) {
+        return Some(REPORT);
+    }
+    if let Some(rest) = text.strip_prefix(b"Caught: ") {
+        return (class_head(rest) || rest.starts_with(b"Assertion failed:")).then_some(CAUGHT);
+    }
+    // Groovy's compiler; it ends in the number of errors, with frames behind that or not.
+    if text.ends_with(b".MultipleCompilationErrorsException: startup failed:") {
+        return Some(CAUSE);
+    }
+    complaint(text).then_some(COMPILER)
+}
+
+/// `src/Main.java:3: error: …`, of javac, scalac and kotlinc (with a column).
+fn complaint(text: &[u8]) -> bool {
+    const SOURCES: &[&[u8]] = &[b".java:", b".scala:", b".kt:", b".kts:"];
+    let text = &text[..text.len().min(1024)];
+    let Some((_, rest)) = SOURCES
+        .iter()
+        .find_map(|end| after(text, end))
+        .and_then(number)
+    else {
+        return false;
+    };
+    let column = rest.strip_prefix(b":").and_then(number);
+    let rest = column.map_or(rest, |(_, rest)| rest);
+    rest.starts_with(b": error: ") || rest.starts_with(b": warning: ")
+}
+
+/// `Execution error (ArithmeticException) at user/eval1 (REPL:1).`
+fn clojure_head(text: &[u8]) -> bool {
+    const HEADS: &[&[u8]] = &[
+        b"Execution error",
+        b"Syntax error",
+        b"Unexpected error",
+        b"Error reading eval result",
+        b"Error printing return value",
+    ];
+    text.ends_with(b").")
+        && HEADS.iter().any(|head| text.starts_with(head))
+        && (memmem::find(text, b" at (").is_some() || memmem::find(text, b") at ").is_some())
+}
+
+fn clojure_kind(text: &[u8]) -> Option<&[u8]> {
+    if !clojure_head(text) {
+        return None;
+    }
+    let kind = after(text, b" (")?;
+    let end = kind.iter().position(|b| *b == b')')?;
+    (end + 1 < kind.len() && kind[end + 1] == b' ').then_some(&kind[..end])
 }
 
 /// `com.acme.Oops`, `com.acme.Oops: message`: packages, then a class.
@@ -217,20 +334,21 @@ fn trace(state: &mut State, line: &Line<'_>) -> Step {
     if line.blank() {
         return Step::Hold;
     }
-    let cause = [&b"Caused by: "[..], b"Suppressed: ", b"Wrapped by: "]
-        .iter()
-        .any(|word| body.starts_with(word));
-    if cause {
-        let circular =
-            body.ends_with(b"]") && body.windows(20).any(|w| w == b"[CIRCULAR REFERENCE:");
-        state.phase = if circular { FRAMES } else { CAUSE };
+    if state.phase == CAUSE_BELOW {
+        state.phase = CAUSE;
         return Step::Continue;
+    }
+    if let Some(step) = cause(state, body) {
+        return step;
     }
     let call = line.indent > 0
         && body.starts_with(b"at ")
         && (body.contains(&b'(') || !body[3..].contains(&b' '));
     if call || line.indent > 0 && more(body) {
         state.phase = FRAMES;
+        if call {
+            state.frame.get_or_insert(line.at);
+        }
         return Step::Continue;
     }
     if line.indent > 0
@@ -241,14 +359,127 @@ fn trace(state: &mut State, line: &Line<'_>) -> Step {
     // A cause's message goes on if its frames come; JavaMail's holds a further head.
     let nested =
         std::mem::replace(&mut state.depth, i32::from(body == b"nested exception is:")) == 1;
-    if class_head(body) && line.indent == 0 && !nested {
+    if line.indent == 0 && (class_head(body) && !nested || report(body).is_some()) {
         return Step::Foreign;
     }
-    if state.phase == CAUSE {
+    match state.phase {
+        CAUSE if error_count(body) => Step::Continue,
+        CAUSE => Step::Hold,
+        // Spark's message holds frames of its own.
+        _ if line.text == b"Driver stacktrace:" => Step::Hold,
+        _ => Step::Foreign,
+    }
+}
+
+/// `Caused by: com.acme.Oops: message`; with anything but a name it is one if its frames come.
+fn cause(state: &mut State, body: &[u8]) -> Option<Step> {
+    let rest = [&b"Caused by:"[..], b"Suppressed:", b"Wrapped by:"]
+        .iter()
+        .find_map(|word| body.strip_prefix(*word))?;
+    let what = trim(rest);
+    let circular = what.starts_with(b"[CIRCULAR REFERENCE:") && what.ends_with(b"]");
+    let name = what.iter().take_while(|b| **b != b' ').count();
+    let named = name == what.len() || what[..name].ends_with(b":");
+    (state.phase, state.depth) = match (what, circular) {
+        (b"", _) => (CAUSE_BELOW, 0),
+        (_, true) => (FRAMES, 0),
+        _ => (CAUSE, 0),
+    };
+    let sure = circular || named;
+    Some(if sure { Step::Continue } else { Step::Hold })
+}
+
+/// `1 error`, `2 errors`
+fn error_count(body: &[u8]) -> bool {
+    number(body).is_some_and(|(_, rest)| matches!(rest, b" error" | b" errors"))
+}
+
+fn compiler(state: &mut State, line: &Line<'_>) -> Step {
+    const SHOWN: i32 = 1;
+    if line.blank() || report(line.text).is_some() || class_head(line.text) {
+        return Step::Foreign;
+    }
+    if state.depth == SHOWN {
+        return if line.indent > 0 {
+            Step::Continue
+        } else {
+            Step::Foreign
+        };
+    }
+    if line.body() == b"^" {
+        state.depth = SHOWN;
+        return Step::Continue;
+    }
+    state.lines += 1;
+    if state.lines <= COMPILER_LINES {
         Step::Hold
     } else {
         Step::Foreign
     }
+}
+
+fn launcher(state: &mut State, line: &Line<'_>) -> Step {
+    let text = line.text;
+    if text.starts_with(b"Caused by: ") {
+        state.seen = true;
+        return Step::End;
+    }
+    let advice = line.indent > 0 && !line.blank()
+        || text.starts_with(b"or a JavaFX application class must extend ")
+        || text.starts_with(b"define the main method as:");
+    if advice {
+        Step::Continue
+    } else {
+        Step::Foreign
+    }
+}
+
+fn clojure(state: &mut State, line: &Line<'_>) -> Step {
+    if state.phase == REPORT_PATH {
+        return Step::End;
+    }
+    if clojure_head(line.text) || class_head(line.text) && state.seen {
+        return Step::Foreign;
+    }
+    if !state.seen && !line.blank() {
+        (state.seen, state.frame) = (true, state.error);
+        return Step::Continue;
+    }
+    if line.text != b"Full report at:" {
+        return Step::Hold;
+    }
+    state.phase = REPORT_PATH;
+    Step::Continue
+}
+
+fn boot(state: &mut State, line: &Line<'_>) -> Step {
+    const TOLD: i32 = 1;
+    state.lines += 1;
+    if line.blank() {
+        return Step::Hold;
+    }
+    let over = state.depth == TOLD && line.held > 0 && line.indent == 0;
+    if over || state.lines > BOOT_LINES {
+        return Step::Foreign;
+    }
+    if state.phase == BOOT_ACTION {
+        state.depth = TOLD;
+    } else if line.text == b"Action:" {
+        state.phase = BOOT_ACTION;
+    }
+    Step::Continue
+}
+
+fn caught(state: &mut State, line: &Line<'_>) -> Step {
+    const AGAIN: i32 = 1;
+    if line.indent > 0 && frame(line.body()) {
+        (state.phase, state.seen, state.frame) = (FRAMES, true, Some(line.at));
+        return Step::Continue;
+    }
+    if class_head(line.text) && std::mem::replace(&mut state.depth, AGAIN) == AGAIN {
+        return Step::Foreign;
+    }
+    Step::Hold
 }
 
 fn dump(line: &Line<'_>) -> Step {
@@ -350,7 +581,215 @@ java.lang.NumberFormatException: x
 
 %%
 Nov 23, 2026 2:29:45 PM Jul main
-INFO: bye
+INFO: bye: {
+  \"a\": 1
+}
+",
+        );
+    }
+
+    /// The message's further lines come before the head; what the machine itself writes, and what no frames follow, is apart.
+    #[test]
+    fn messages_of_several_lines_before_the_head() {
+        records(
+            "
+2026-11-23 10:00:00.123 ERROR [main] app.Main - first
+second
+  third
+Details: fourth
+java.lang.IllegalStateException: x
+{
+  \"a\": 1
+}
+\tat app.Main.main(Main.java:12)
+%%
+2026-11-23 10:00:00.124 WARN  [main] app.Main - slow
+%%
+plain
+%%
+Total: 3
+%%
+    indented
+%%
+2026-11-23 10:00:00.125 ERROR [main] app.Main - bad
+%%
+plain
+%%
+Exception in thread \"main\" java.lang.IllegalStateException: ends in a colon:
+ - one
+\tat app.Main.main(Main.java:12)
+%%
+2026-11-23 10:00:00.126 ERROR [main] app.Main - bad
+%%
+Exception in thread \"w\" app.Oops
+\tat app.Main.main(Main.java:12)
+%%
+2026-11-23 10:00:00,127 ERROR [app.Main] (exec-1) failed, id: 1: java.lang.IllegalStateException: first
+second
+\tat app.Main.main(Main.java:12)
+%%
+[main] WARN app.Main - bad
+%%
+plain
+%%
+Error: of another
+    at f (/srv/a.js:1:2)
+",
+        );
+    }
+
+    #[test]
+    fn prefixes_of_loggers() {
+        records(
+            "
+12 [main] ERROR app.Main - bad
+java.lang.Error
+\tat app.Main.main(Main.java:12)
+%%
+26/11/23 10:00:01 ERROR Executor: bad
+java.lang.ArithmeticException: / by zero
+\tat app.Main.main(Main.java:12)
+
+Driver stacktrace:
+\tat org.apache.spark.Main.main(Main.scala:1)
+%%
+2026-11-23 10:00:07.421:WARN:oejs.HttpChannel:qtp205797316-18: /boom
+javax.servlet.ServletException: failed
+\tat app.Boom.doGet(Boom.java:3)
+Caused by: 
+java.lang.IllegalStateException: no rows|for id 7
+\tat app.Boom.doGet(Boom.java:4)
+%%
+done
+",
+        );
+    }
+
+    #[test]
+    fn causes_are_named() {
+        records(
+            "
+java.lang.Error: x
+\tat app.Main.main(Main.java:12)
+Caused by: order refused, code 17
+\t... 1 more
+%%
+Caused by: nothing at all
+%%
+Suppressed: 3 warnings
+",
+        );
+    }
+
+    #[test]
+    fn the_launcher_and_compilers() {
+        records(
+            "
+Error: Could not find or load main class app.Main
+Caused by: java.lang.ClassNotFoundException: app.Main
+%%
+Error: Could not find or load main class Main
+Caused by: java.lang.ClassNotFoundException: Main
+%%
+Error: Unable to access jarfile app.jar
+%%
+Error: Main method not found in class app.Main, please define the main method as:
+   public static void main(String[] args)
+or a JavaFX application class must extend javafx.application.Application
+%%
+src/Main.java:3: error: cannot find symbol
+void g() { undefined(1); }
+           ^
+  symbol:   method undefined(int)
+  location: class Main
+%%
+src/Main.java:4: error: ';' expected
+        String s = null
+                       ^
+%%
+2 errors
+%%
+src/Main.scala:1: error: type mismatch;
+ found   : String
+ required: Int
+object B { val x: Int = s }
+                        ^
+%%
+src/Main.kt:2:3: warning: unused
+%%
+  plain
+%%
+org.codehaus.groovy.control.MultipleCompilationErrorsException: startup failed:
+/srv/app/bad.groovy: 1: expecting ')', found '(' @ line 1, column 17.
+   println(\"a\"; foo(
+                   ^
+
+1 error
+%%
+
+%%
+Caught: Assertion failed: 
+
+assert [1, 2].size() == 3
+              |
+              2
+
+Assertion failed: 
+
+assert [1, 2].size() == 3
+              |
+              2
+
+\tat bad.run(bad.groovy:4)
+%%
+Caught: app.Oops: bad
+app.Oops: bad
+\tat bad.run(bad.groovy:1)
+%%
+Caught: a cold
+",
+        );
+    }
+
+    #[test]
+    fn reports_without_frames() {
+        records(
+            "
+Execution error (ArithmeticException) at shop.core/pay (bad.clj:2).
+Divide by zero
+and more
+
+Full report at:
+/tmp/clojure-1.edn
+%%
+Syntax error compiling at (bad.clj:1:10).
+Unable to resolve symbol: foo in this context
+%%
+Execution error (ArithmeticException) at user/eval1 (REPL:1).
+Divide by zero
+%%
+2026-11-23T13:00:01.323Z ERROR 1 --- [main] o.s.b.d.LoggingFailureAnalysisReporter   : 
+
+***************************
+APPLICATION FAILED TO START
+***************************
+
+Description:
+
+Web server failed to start. Port 8080 was already in use.
+
+Action:
+
+Consider the following:
+\tstop it
+%%
+
+%%
+exit status 1
+%%
+***************************
+%%
+plain
 ",
         );
     }
@@ -361,6 +800,25 @@ INFO: bye
         assert_eq!(traces(text), ["java java.lang.Bad|why: x|B.java|12|a.B.c"]);
         let text = "ERROR x\njava.lang.Bad\n\tat a.B.c(Native Method)\n";
         assert_eq!(traces(text), ["java java.lang.Bad||||a.B.c"]);
+    }
+
+    #[test]
+    fn what_reports_say() {
+        let text =
+            "Execution error (ArithmeticException) at shop.core/pay (bad.clj:2).\nDivide by zero\n";
+        assert_eq!(
+            traces(text),
+            ["java ArithmeticException||bad.clj|2|shop.core/pay"]
+        );
+        let text = "Exception in thread \"a\" Exception in thread \"b \"7\"\" java.lang.Bad: x\n\tat a.B.c(B.java:12)\n";
+        assert_eq!(traces(text), ["java java.lang.Bad|x|B.java|12|a.B.c"]);
+        let text = "Caught: a.Bad: x\na.Bad: x\n\tat a.B.c(B.java:12)\n";
+        assert_eq!(traces(text), ["java a.Bad|x|B.java|12|a.B.c"]);
+        let text = "WARN x\nand y\njava.lang.Bad: z\n\tat a.B.c(B.java:12)\n";
+        assert_eq!(traces(text), ["java java.lang.Bad|z|B.java|12|a.B.c"]);
+        let text =
+            "WARN x\nplain\nException in thread \"a\" java.lang.Bad: z\n\tat a.B.c(B.java:12)\n";
+        assert_eq!(traces(text), ["java java.lang.Bad|z|B.java|12|a.B.c"]);
     }
 
     #[test]
