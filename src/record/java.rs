@@ -3,8 +3,8 @@
 use super::language::{
     Behind, ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, after, capital_head, dotted_len, named_error, number, trim};
-use memchr::memmem;
+use super::line::{Line, after, brackets, capital_head, dotted_len, named_error, number, trim};
+use memchr::{memchr, memmem};
 
 /// The virtual machine's own forms.
 pub(super) struct Java;
@@ -33,7 +33,11 @@ const BOOT_ACTION: u8 = 9;
 const CAUSE_BELOW: u8 = 10;
 /// Groovy's `Caught:`, which says what the traceback below says again.
 const CAUGHT: u8 = 11;
+/// Clojure's full report, where it goes to the same stream: a map, a blank line, then the short one.
+const MAP: u8 = 12;
 
+/// Clojure has told all in its map.
+const WHOLE: i32 = -1;
 /// How many lines may stand before a compiler's caret.
 const COMPILER_LINES: u32 = 8;
 /// How many lines Spring Boot's account may have.
@@ -125,6 +129,7 @@ impl Language for Java {
             CRASH => Step::Foreign,
             COMPILER => compiler(state, line),
             LAUNCHER => launcher(state, line),
+            MAP => clojure_map(state, line),
             REPORT | REPORT_PATH => clojure(state, line),
             BOOT | BOOT_ACTION => boot(state, line),
             CAUGHT => caught(state, line),
@@ -194,6 +199,8 @@ impl Language for Java {
 
 const THREAD: &[u8] = b"Exception in thread \"";
 
+const CLOJURE_MAP: &[u8] = b"{:clojure.main/message";
+
 /// Reports that are no tracebacks, and heads that cannot be anything else.
 fn report(text: &[u8]) -> Option<u8> {
     const LAUNCH: &[&[u8]] = &[
@@ -207,6 +214,9 @@ fn report(text: &[u8]) -> Option<u8> {
     if clojure_head(text) {
         return Some(REPORT);
     }
+    if text == CLOJURE_MAP {
+        return Some(MAP);
+    }
     if let Some(rest) = text.strip_prefix(b"Caught: ") {
         return (class_head(rest) || rest.starts_with(b"Assertion failed:")).then_some(CAUGHT);
     }
@@ -219,18 +229,22 @@ fn report(text: &[u8]) -> Option<u8> {
 
 /// `src/Main.java:3: error: …`, of javac, scalac and kotlinc (with a column).
 fn complaint(text: &[u8]) -> bool {
-    const SOURCES: &[&[u8]] = &[b".java:", b".scala:", b".kt:", b".kts:"];
-    let text = &text[..text.len().min(1024)];
-    let Some((_, rest)) = SOURCES
-        .iter()
-        .find_map(|end| after(text, end))
-        .and_then(number)
-    else {
+    const SOURCES: &[&[u8]] = &[b".java", b".scala", b".kt", b".kts"];
+    let Some(end) = memchr(b' ', &text[..text.len().min(1024)]) else {
         return false;
     };
-    let column = rest.strip_prefix(b":").and_then(number);
-    let rest = column.map_or(rest, |(_, rest)| rest);
-    rest.starts_with(b": error: ") || rest.starts_with(b": warning: ")
+    let said = &text[end + 1..];
+    if !said.starts_with(b"error: ") && !said.starts_with(b"warning: ") {
+        return false;
+    }
+    let place = text[..end].strip_suffix(b":").unwrap_or_default();
+    let mut parts = place.rsplitn(3, |b| *b == b':');
+    let is_source = |part: &[u8]| SOURCES.iter().any(|end| part.ends_with(end));
+    let is_number = |part: &[u8]| number(part).is_some_and(|n| n.1.is_empty());
+    parts.next().is_some_and(is_number)
+        && parts.next().is_some_and(|part| {
+            is_source(part) || is_number(part) && parts.next().is_some_and(is_source)
+        })
 }
 
 /// `Execution error (ArithmeticException) at user/eval1 (REPL:1).`
@@ -434,11 +448,27 @@ fn launcher(state: &mut State, line: &Line<'_>) -> Step {
     }
 }
 
+fn clojure_map(state: &mut State, line: &Line<'_>) -> Step {
+    if line.blank() {
+        return Step::Hold;
+    }
+    // The first line's bracket is open.
+    if state.depth >= 0 {
+        state.depth += brackets(line.text);
+        return Step::Continue;
+    }
+    if !clojure_head(line.text) {
+        return Step::Foreign;
+    }
+    (state.phase, state.depth, state.error) = (REPORT, WHOLE, Some(line.at));
+    Step::Continue
+}
+
 fn clojure(state: &mut State, line: &Line<'_>) -> Step {
     if state.phase == REPORT_PATH {
         return Step::End;
     }
-    if clojure_head(line.text) || class_head(line.text) && state.seen {
+    if report(line.text).is_some() || class_head(line.text) && state.seen {
         return Step::Foreign;
     }
     if !state.seen && !line.blank() {
@@ -446,7 +476,12 @@ fn clojure(state: &mut State, line: &Line<'_>) -> Step {
         return Step::Continue;
     }
     if line.text != b"Full report at:" {
-        return Step::Hold;
+        // Behind the full report nothing but the message comes.
+        return if state.depth == WHOLE && !line.blank() && line.held == 0 {
+            Step::Continue
+        } else {
+            Step::Hold
+        };
     }
     state.phase = REPORT_PATH;
     Step::Continue
@@ -764,6 +799,20 @@ Full report at:
 %%
 Syntax error compiling at (bad.clj:1:10).
 Unable to resolve symbol: foo in this context
+%%
+{:clojure.main/message
+ \"Execution error (ExceptionInfo) at user/eval1 (REPL:1).\\ntwo\\nlines [\\n\",
+ :clojure.main/trace
+ {:trace
+  [[user$eval1 invokeStatic \"NO_SOURCE_FILE\" 1]]}}
+
+Execution error (ExceptionInfo) at user/eval1 (REPL:1).
+two
+lines [
+%%
+
+%%
+after
 %%
 Execution error (ArithmeticException) at user/eval1 (REPL:1).
 Divide by zero
