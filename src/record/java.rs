@@ -20,6 +20,8 @@ const DUMP: u8 = 2;
 const CRASH: u8 = 3;
 /// Behind `Caused by:` alone: Jetty's own logger writes the cause on the next line.
 const CAUSE_BELOW: u8 = 4;
+/// In a further item of a message that lists what it found.
+const LISTED: u8 = 5;
 
 impl Language for Java {
     fn name(&self) -> &'static str {
@@ -280,9 +282,13 @@ fn trace(state: &mut State, line: &Line<'_>) -> Step {
     }
     match state.phase {
         CAUSE if error_count(body) => Step::Continue,
-        CAUSE => Step::Hold,
-        // Spark's message holds frames of its own.
-        _ if line.text == b"Driver stacktrace:" => Step::Hold,
+        CAUSE | LISTED => Step::Hold,
+        // The messages of Spark and Guice hold frames of their own.
+        _ if line.text == b"Driver stacktrace:" || error_count(line.text) => Step::Hold,
+        _ if numbered(line.text) => {
+            state.phase = LISTED;
+            Step::Hold
+        }
         _ => Step::Foreign,
     }
 }
@@ -303,6 +309,11 @@ fn cause(state: &mut State, body: &[u8]) -> Option<Step> {
     };
     let sure = circular || named;
     Some(if sure { Step::Continue } else { Step::Hold })
+}
+
+/// `2) No implementation was bound.`
+fn numbered(text: &[u8]) -> bool {
+    number(text).is_some_and(|(_, rest)| rest.starts_with(b") "))
 }
 
 /// `1 error`, `2 errors`
@@ -505,6 +516,22 @@ Caused by: order refused, code 17
 Caused by: nothing at all
 %%
 Suppressed: 3 warnings
+%%
+com.google.inject.CreationException: see the following errors:
+
+1) No implementation for app.Foo was bound.
+  at app.Main.configure(Main.java:3)
+
+2) No implementation for app.Bar was bound.
+  while locating app.Bar
+  at app.Main.configure(Main.java:3)
+
+2 errors
+\tat app.Main.main(Main.java:12)
+%%
+1) of a list
+%%
+2 errors
 ",
         );
     }
