@@ -76,12 +76,21 @@ struct Pending {
     open_end: bool,
     /// The line before announced the next, which is no head of its own whatever it looks like.
     nested: bool,
-    /// They may be the further lines of the logger's message before them, if a traceback follows.
-    message: bool,
     /// How many of them stand before the head.
     before: usize,
-    /// Whether the head's traceback is a record of its own, and not the logger's.
-    apart: bool,
+    role: Role,
+}
+
+/// What the undecided lines are to the logger's line before them, if they prove to be what they look like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Role {
+    /// Its own: blank lines, an open value's, a head whose traceback it announced.
+    #[default]
+    Own,
+    /// Further lines of its message, without a head so far.
+    Message,
+    /// A head whose traceback is a record of its own.
+    Apart,
 }
 
 /// The state of one stream.
@@ -336,7 +345,7 @@ impl Machine {
         seen: &Seen,
         len: usize,
     ) {
-        if self.pending.message {
+        if self.pending.role == Role::Message {
             return self.message_line(rules, log, line, seen, len);
         }
         if let Some((language, state)) = announced(rules, log, line, seen) {
@@ -381,7 +390,7 @@ impl Machine {
         } else if seen.heads != 0 && self.long.is_none() {
             self.hold_head(line, seen, len);
         } else if self.hold(len) {
-            self.pending.message = true;
+            self.pending.role = Role::Message;
         } else {
             self.close();
             self.fresh(line, seen, len);
@@ -521,7 +530,7 @@ impl Machine {
         let replaced = self.pending.shape == Shape::Brief || further;
         if replaced && seen.opener.is_none() && self.long.is_none() && self.behind_logger() {
             self.pending.heads = 0;
-            self.pending.message = true;
+            self.pending.role = Role::Message;
             return false;
         }
         if seen.opener.is_some() || replaced || self.long.is_some() || !self.hold(len) {
@@ -545,7 +554,7 @@ impl Machine {
     /// The held head is a traceback's, and so are the lines behind it.
     fn confirm(&mut self, language: u8, mut state: State, head_at: usize, len: usize) {
         state.error = state.error.or(Some(head_at));
-        if self.behind_logger() && !state.fenced && !self.pending.apart {
+        if self.behind_logger() && !state.fenced && self.pending.role != Role::Apart {
             return self.join(language, state, len);
         }
         state.error = state.error.and_then(|at| at.checked_sub(head_at));
@@ -611,10 +620,10 @@ impl Machine {
             self.pending.open_end = ends_open(line.text);
             self.pending.nested = line.text.ends_with(b":");
             self.pending.before = before;
-            self.pending.apart = match behind(seen.heads, line) {
-                Behind::Message => before > 0,
-                Behind::Lines => false,
-                Behind::Nothing => true,
+            self.pending.role = match behind(seen.heads, line) {
+                Behind::Message if before == 0 => Role::Own,
+                Behind::Lines => Role::Own,
+                Behind::Message | Behind::Nothing => Role::Apart,
             };
         } else {
             self.close();
