@@ -608,6 +608,10 @@ fn tail(state: &mut State, line: &Line<'_>) -> Step {
         state.phase = if body == STACK_OPENER { STACK } else { CALL };
         return Step::Continue;
     }
+    // What logging said before Python 3.
+    if line.held == 0 && body.starts_with(b"Logged from file ") {
+        return Step::End;
+    }
     if database_error(state, line) {
         return Step::Continue;
     }
@@ -830,6 +834,8 @@ fn warning(state: &mut State, line: &Line<'_>) -> Step {
     if state.lines == 1 && enable_tracemalloc(line.text) {
         return Step::End;
     }
+    // So does one with paragraphs (celery's of a worker that runs as root).
+    state.depth |= i32::from(line.blank());
     let most = if state.depth == 1 { WARNING_LINES } else { 3 };
     if line.held < most && announcement(line.text).is_none() {
         Step::Hold
@@ -1112,6 +1118,15 @@ A value is trying to be set on a copy
 
 See the caveats
   df['a'] = 1
+%%
+a.py:9: SecurityWarning: You run with privileges: this is
+absolutely not recommended!
+
+Please specify a user.
+
+User information: uid=0
+
+  _warn_or_raise(egid)
 %%
 sys:1: ResourceWarning: unclosed file <x>
 ResourceWarning: Enable tracemalloc to get the object allocation traceback
@@ -1437,15 +1452,23 @@ CREATE TABLE users (
 %%
 2026-11-28 13:34:16,164 INFO sqlalchemy.engine.Engine COMMIT
 %%
+a print
+%%
 FROM is a word
 %%
 2026-11-28 13:38:46+0000 [-] while handling timed call
 	Traceback (most recent call last):
 	  File "/srv/app/tw.py", line 13, in <lambda>
 	builtins.ValueError: invalid
-	
 %%
 2026-11-28 13:38:46+0000 [-] next
+%%
+Traceback (most recent call last):
+  File "/usr/lib/python2.7/logging/__init__.py", line 335, in getMessage
+TypeError: %d format: a number is required, not str
+Logged from file a.py, line 4
+%%
+a print
 %%
 [11/28/26 13:44:41] INFO     start                      a.py:7
 %%
