@@ -325,54 +325,24 @@ fn announcement(text: &[u8]) -> Option<State> {
         phase: HEAD,
         ..State::default()
     };
-    let or_error = State {
-        phase: HEAD_OR_ERROR,
-        ..head
-    };
-    let fault = State {
-        phase: FAULT,
-        seen: true,
-        ..head
-    };
-    match text[0..].first()? {
-        b'F' if text.starts_with(b"Fatal Python error: ") => Some(State {
-            error: Some(0),
-            ..fault
-        }),
-        b'F' if transport_failed(text) => Some(head),
-        b'F' if text == b"Future exception was never retrieved" => Some(or_error),
-        b'C' if text.starts_with(b"Current thread 0x") && first_call(text) => Some(fault),
-        b'T' if text.starts_with(b"Thread 0x") && first_call(text) => Some(fault),
-        b'T' if text.starts_with(b"Timeout (") && text.ends_with(b")!") => Some(State {
-            seen: false,
-            ..fault
-        }),
-        b'T' if text == b"Task exception was never retrieved" => Some(or_error),
-        b'T' if text == b"Task was destroyed but it is pending!" => Some(head),
-        b'S' if text == b"Stack (most recent call first):" => Some(fault),
-        b'E' => exception_head(text).or_else(|| {
-            let other = || unprefixed(text).then_some(head);
-            match text.strip_prefix(b"Error in ") {
-                Some(_) => error_in(text),
-                None => other(),
-            }
-        }),
+    match text.first()? {
+        b'F' | b'C' | b'T' | b'S' => fault_head(text).or_else(|| asyncio_head(text)),
+        b'E' => exception_head(text)
+            .or_else(|| error_in(text))
+            .or_else(|| unprefixed(text).then_some(head)),
         b'J' if unprefixed(text) => Some(head),
-        b'P' if text.starts_with(b"Process ")
-            && text.ends_with(b":")
-            && !text[8..].contains(&b' ') =>
-        {
-            Some(head)
+        b'P' if text.starts_with(b"Process ") => {
+            (text.ends_with(b":") && !text[8..].contains(&b' ')).then_some(head)
         }
+        b'P' if text == b"Python path configuration:" => Some(State {
+            phase: STACK,
+            ..head
+        }),
         b'I' if text.starts_with(b"Internal Server Error: ") => Some(head),
         b'-' if text == b"--- Logging error ---" => Some(head),
         b'[' if text.starts_with(b"[SQL: ") => Some(State {
             phase: behind_statement(text),
             always_joins: true,
-            ..head
-        }),
-        b'P' if text == b"Python path configuration:" => Some(State {
-            phase: STACK,
             ..head
         }),
         b'U' if text.starts_with(b"Unhandled exception in ") => Some(head),
@@ -382,12 +352,54 @@ fn announcement(text: &[u8]) -> Option<State> {
             error: Some(0),
             ..head
         }),
-        _ => warning_line(text).then(|| State {
-            phase: WARNING,
-            depth: i32::from(trim(text).ends_with(b":")),
-            ..head
-        }),
+        _ => None,
     }
+    .or_else(|| warning_head(text))
+}
+
+/// `path.py:6: DeprecationWarning: text`, whose text may end in a colon.
+fn warning_head(text: &[u8]) -> Option<State> {
+    warning_line(text).then(|| State {
+        phase: WARNING,
+        depth: i32::from(trim(text).ends_with(b":")),
+        ..State::default()
+    })
+}
+
+/// faulthandler's first lines.
+fn fault_head(text: &[u8]) -> Option<State> {
+    let fault = State {
+        phase: FAULT,
+        seen: true,
+        ..State::default()
+    };
+    let thread = text.starts_with(b"Current thread 0x") || text.starts_with(b"Thread 0x");
+    if text.starts_with(b"Fatal Python error: ") {
+        return Some(State {
+            error: Some(0),
+            ..fault
+        });
+    }
+    if text.starts_with(b"Timeout (") && text.ends_with(b")!") {
+        return Some(State {
+            seen: false,
+            ..fault
+        });
+    }
+    (thread && first_call(text) || text == b"Stack (most recent call first):").then_some(fault)
+}
+
+/// asyncio's messages, where `logging` has not been set up.
+fn asyncio_head(text: &[u8]) -> Option<State> {
+    let retrieved = matches!(
+        text,
+        b"Task exception was never retrieved" | b"Future exception was never retrieved"
+    );
+    let known = transport_failed(text) || text == b"Task was destroyed but it is pending!";
+    (retrieved || known).then_some(State {
+        phase: if retrieved { HEAD_OR_ERROR } else { HEAD },
+        ..State::default()
+    })
 }
 
 /// `Exception in thread X:` (Java's has more behind the name), `Exception ignored in: …`.
@@ -458,7 +470,8 @@ fn creation(text: &[u8]) -> bool {
 
 /// `Error in sys.excepthook:`, `Error in atexit._run_exitfuncs:`.
 fn error_in(text: &[u8]) -> Option<State> {
-    text.ends_with(b":").then_some(State {
+    let known = text.starts_with(b"Error in ") && text.ends_with(b":");
+    known.then_some(State {
         phase: HEAD_OR_ERROR,
         ..State::default()
     })
