@@ -1,12 +1,13 @@
 //! One stream's bytes in, its records out.
 
 use super::familiar::Familiar;
+use super::language::{Error, Frame, Language};
 use super::line::{CLIP, Line, names_error, strip_colours, trim_end};
 use super::machine::{Emit, Machine, Marks};
 use super::rules::{Rules, Seen, language};
 use super::store::Store;
 use super::{Kind, Part, Record, Sink, Stamp, Trace};
-use memchr::{memchr, memchr_iter, memchr2, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memmem, memrchr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -487,11 +488,12 @@ impl Emit {
 fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
     let lang = language(marks.language);
     let error = marks.error.and_then(|at| line_at(bytes, at));
-    let (exception_type, exception_message) =
-        error.map_or((None, None), |(text, _)| lang.error(text));
+    let (exception_type, exception_message) = error
+        .map(|(text, _)| error_in(lang, text))
+        .unwrap_or_default();
     let frame = marks.frame.and_then(|at| line_at(bytes, at));
     let frame = frame
-        .map(|(text, end)| lang.frame(text, line_at(bytes, end).unwrap_or_default().0))
+        .map(|(text, end)| frame_in(lang, text, line_at(bytes, end).unwrap_or_default().0))
         .unwrap_or_default();
     Trace {
         lang: lang.name(),
@@ -503,21 +505,43 @@ fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
     }
 }
 
+/// Type and message; where colours stand in `text`, as slices of it all the same.
+fn error_in<'a>(lang: &dyn Language, text: &'a [u8]) -> Error<'a> {
+    if memchr(0x1b, text).is_none() {
+        return lang.error(text);
+    }
+    let mut plain = Vec::new();
+    strip_colours(text, &mut plain);
+    let (kind, message) = lang.error(&plain);
+    (within(text, kind), within(text, message))
+}
+
+/// The same for a place.
+fn frame_in<'a>(lang: &dyn Language, text: &'a [u8], below: &'a [u8]) -> Frame<'a> {
+    if memchr(0x1b, text).or(memchr(0x1b, below)).is_none() {
+        return lang.frame(text, below);
+    }
+    let (mut plain, mut plain_below) = (Vec::new(), Vec::new());
+    strip_colours(text, &mut plain);
+    strip_colours(below, &mut plain_below);
+    let frame = lang.frame(&plain, &plain_below);
+    let either = |part: Option<&[u8]>| within(text, part).or_else(|| within(below, part));
+    Frame {
+        file: either(frame.file),
+        line: frame.line,
+        function: either(frame.function),
+    }
+}
+
+/// Where `raw` has `part`: colours stand around a name or a message. Where they stand inside, no slice can leave them out.
+fn within<'a>(raw: &'a [u8], part: Option<&[u8]>) -> Option<&'a [u8]> {
+    let part = part?;
+    memmem::find(raw, part).map(|i| &raw[i..i + part.len()])
+}
+
 /// The line of `bytes` that begins at `at`, and where the next one does.
 fn line_at(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
     let end = memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
-    Some((uncoloured(trim_end(&rest[..end.min(CLIP)])), at + end))
-}
-
-/// Without escape sequences at both ends, which is where colours stand; a slice cannot leave out more.
-fn uncoloured(text: &[u8]) -> &[u8] {
-    let mut text = text;
-    while let [0x1b, b'[', rest @ ..] = text {
-        let Some(end) = rest.iter().position(|b| matches!(b, 0x40..=0x7e)) else {
-            break;
-        };
-        text = &rest[end + 1..];
-    }
-    memchr(0x1b, text).map_or(text, |end| &text[..end])
+    Some((trim_end(&rest[..end.min(CLIP)]), at + end))
 }

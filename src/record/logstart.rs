@@ -59,6 +59,7 @@ pub(super) fn log_start(line: &Line<'_>) -> Option<Start> {
         0 => {}
         // Log4j's %5p and Ruby's formatter pad a short level to five columns.
         1 => return padded_level(&text[1..]),
+        9..=24 => return level_column(line.body()),
         _ => return None,
     }
     match *text.first()? {
@@ -70,6 +71,7 @@ pub(super) fn log_start(line: &Line<'_>) -> Option<Start> {
         b'{' => json_object(text),
         b'=' => erlang(text),
         b'<' => syslog_priority(text),
+        b'(' => stamped_behind(after(text, b") ")?.trim_ascii_start(), None),
         b':' => access(line),
         b'A'..=b'Z' => capital(line),
         b'a'..=b'z' => small(line),
@@ -93,12 +95,14 @@ fn capital(line: &Line<'_>) -> Option<Start> {
         return glog(text);
     }
     if text[1].is_ascii_lowercase() {
-        return stamped(text).or_else(|| hostname_access(line));
+        return stamped(text)
+            .or_else(|| hostname_access(line))
+            .or_else(|| named(line));
     }
     if let Some(rest) = text.strip_prefix(b"PHP ") {
         return php(rest);
     }
-    level_first(text)
+    level_first(text).or_else(|| named(line))
 }
 
 fn small(line: &Line<'_>) -> Option<Start> {
@@ -106,6 +110,7 @@ fn small(line: &Line<'_>) -> Option<Start> {
     logfmt(text)
         .or_else(|| small_level(text))
         .or_else(|| hostname_access(line))
+        .or_else(|| named(line))
 }
 
 fn log(high: bool) -> Start {
@@ -122,11 +127,22 @@ fn padded_level(text: &[u8]) -> Option<Start> {
     matches!(text.get(end), Some(b' ' | b':')).then_some(log(level == Level::High))
 }
 
+/// rich's handler leaves the time's column empty within one second, and gives the level one of eight.
+fn level_column(text: &[u8]) -> Option<Start> {
+    let column = text.get(..9).filter(|column| column[8] == b' ')?;
+    let level = level_word(column.trim_ascii_end())?;
+    text.get(9)
+        .is_some_and(|b| *b != b' ')
+        .then_some(log(level == Level::High))
+}
+
 /// `ERROR:root:text`, `WARNING text`, `FATAL: text`; upper case, as a sentence may begin with `Error`.
 fn level_first(text: &[u8]) -> Option<Start> {
     let end = text.iter().take_while(|b| b.is_ascii_uppercase()).count();
     let level = level_word(&text[..end])?;
     let colon = match text.get(end) {
+        // libpq's `DETAIL:  ` and its like are further lines of a message.
+        Some(b':') if level == Level::Low && libpq(text) => return None,
         Some(b':') => true,
         None | Some(b' ' | b'\t' | b'[' | b'|' | b'-' | b'/' | b'(') => false,
         Some(_) => return None,
@@ -136,6 +152,60 @@ fn level_first(text: &[u8]) -> Option<Start> {
         pair: if colon { Pair::Second } else { Pair::No },
         ..Log::default()
     }))
+}
+
+/// A logger's or a program's name before what shows a logger: `Main  2026-11-23 10:00:00 +0000 ERROR: text`,
+/// `shop.db - ERROR - text`, `shop.db:ERROR:text`, `db.py:12 ERROR text`.
+fn named(line: &Line<'_>) -> Option<Start> {
+    let (name, rest) = line.text.split_at(line.word);
+    let rest = rest.trim_ascii_start();
+    match rest.first() {
+        Some(b'0'..=b'9' | b'|') if !name.ends_with(b":") => stamped_behind(rest, letter(name)),
+        Some(b'-') => level_between(rest.strip_prefix(b"- ")?, b" - "),
+        Some(b'A'..=b'Z') if line.odd && behind_place(name) => level_between(rest, b" "),
+        _ if line.odd => level_between(&name[memchr(b':', name)? + 1..], b":"),
+        _ => None,
+    }
+}
+
+/// Date, time and level, close together.
+fn stamped_behind(rest: &[u8], before: Option<Level>) -> Option<Start> {
+    let rest = rest.strip_prefix(b"|").unwrap_or(rest);
+    let dated = rest.len() > 10 && matches!(rest[4], b'-' | b'/');
+    let rest = iso(rest).filter(|behind| dated && rest.len() - behind.len() > 10)?;
+    let within = || level_in(rest).filter(|(_, end)| *end <= 40).map(|l| l.0);
+    before
+        .or_else(within)
+        .map(|level| log(level == Level::High))
+}
+
+/// A level's first letter.
+fn letter(name: &[u8]) -> Option<Level> {
+    match name {
+        b"D" | b"I" => Some(Level::Low),
+        b"W" | b"E" | b"C" => Some(Level::High),
+        _ => None,
+    }
+}
+
+/// A level in capitals, with `behind` behind it.
+fn level_between(text: &[u8], behind: &[u8]) -> Option<Start> {
+    let end = text.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let level = level_word(&text[..end])?;
+    (text[end..].starts_with(behind)).then_some(log(level == Level::High))
+}
+
+/// `db.py:12`
+fn behind_place(name: &[u8]) -> bool {
+    let digits = name.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let before = &name[..name.len() - digits];
+    digits > 0 && before.len() > 1 && before.ends_with(b":")
+}
+
+/// What libpq puts behind an error's first line.
+pub(super) fn libpq(text: &[u8]) -> bool {
+    const WORDS: &[&[u8]] = &[b"DETAIL:  ", b"HINT:  ", b"CONTEXT:  ", b"QUERY:  "];
+    WORDS.iter().any(|word| text.starts_with(word))
 }
 
 /// `error: text`: .NET's console logger, git, winston.
@@ -688,6 +758,13 @@ mod tests {
             "PHP Deprecated:  old in /x.php on line 3",
             "=PROGRESS REPORT==== 23-Nov-2026::10:00:00 ===",
             "<6>up",
+            "Main  2026-11-23 10:00:00 +0000 INFO: up",
+            "shop.db 2026-11-23 10:00:00,000 INFO up",
+            "shop.db - INFO - up",
+            "shop.db:INFO:up",
+            "db.py:12 INFO up",
+            "I 2026-11-23 10:00:00,000 up",
+            "                    INFO     up",
         ] {
             assert!(
                 matches!(start(text), Some(Start::Log(l)) if !l.high),
@@ -723,6 +800,14 @@ mod tests {
             "[23-Nov-2026 10:00:00 UTC] PHP Fatal error:  bad",
             "=ERROR REPORT==== 23-Nov-2026::10:00:00 ===",
             "<3>bad",
+            "Main  2026-11-23 10:00:00 +0000 ERROR: bad",
+            "Main |2026-11-23 10:00:00 +0000 ERROR: bad",
+            "shop.db - ERROR - bad",
+            "shop.db:ERROR:bad",
+            "db.py:12 ERROR bad",
+            "E 2026-11-23 10:00:00,000 bad",
+            "(MainThread) 2026-11-23 10:00:00,000 ERROR bad",
+            "                    ERROR    bad",
         ] {
             assert!(
                 matches!(start(text), Some(Start::Log(l)) if l.high),
@@ -776,6 +861,14 @@ mod tests {
             "   100  idle    0.10",
             "  INFO inside a message",
             "==================",
+            "ValueError: 2026-11-23 10:00:00 ERROR inner text",
+            "since 2026-11-23 all is an ERROR",
+            "built on 2026-11-23 10:00:00",
+            "a - ERROR",
+            "see db.py:12 ERROR",
+            "DETAIL:  Key (id)=(1) already exists.",
+            "          ERROR 3",
+            "            level    ERROR    x",
         ] {
             assert_eq!(start(text), None, "{text}");
         }

@@ -748,7 +748,9 @@ fn announced(rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen) -> Option<(u
         }
     }
     let (language, state) = opened(seen, line, line.at)?;
-    let inner = line.indent >= 2 && state.indent == line.indent && !line.body().starts_with(b"+");
+    // Twisted indents by a tab.
+    let deep = line.indent >= 2 || line.text.starts_with(b"\t");
+    let inner = deep && state.indent == line.indent && !line.body().starts_with(b"+");
     let joins = state.always_joins || state.seen && (log.high || inner);
     joins.then_some((language, state))
 }
@@ -788,16 +790,26 @@ fn behind(heads: Set, line: &Line<'_>) -> Behind {
 
 /// Indented lines, and the closing brackets of a value, belong to a logger's line.
 fn joins_log(line: &Line<'_>, depth: i32) -> bool {
-    line.indent > 0 || depth > 0 && matches!(line.text.first(), Some(b'}' | b']' | b')'))
+    line.indent > 0
+        || depth > 0 && matches!(line.text.first(), Some(b'}' | b']' | b')'))
+        || clause(line.text)
 }
 
-/// A value that a message ending in a colon announced.
+/// `SQLAlchemy` logs a statement with each clause on a line of its own.
+fn clause(text: &[u8]) -> bool {
+    const CLAUSES: &[&[u8]] = &[b"FROM ", b"WHERE ", b"GROUP BY ", b"HAVING ", b"ORDER BY "];
+    matches!(text.first(), Some(b'F' | b'W' | b'G' | b'H' | b'O'))
+        && CLAUSES.iter().any(|word| text.starts_with(word))
+}
+
+/// A value that a message ending in a colon announced, or the message itself where the prefix stands alone.
 fn opens_value(line: &Line<'_>) -> bool {
     matches!(line.text.first(), Some(b'{' | b'[' | b'('))
+        || line.text.starts_with(b"CREATE ") && ends_open(line.text)
 }
 
 fn ends_colon(text: &[u8]) -> bool {
-    matches!(text.trim_ascii_end().last(), Some(b':' | b'='))
+    text.ends_with(b" ") || matches!(text.trim_ascii_end().last(), Some(b':' | b'='))
 }
 
 fn ends_open(text: &[u8]) -> bool {
