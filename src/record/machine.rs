@@ -272,7 +272,7 @@ impl Machine {
             (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
             (Start::Log(log), None) => {
                 let log = Log {
-                    is_head: seen.shape == Shape::Firm,
+                    head: seen.shape,
                     ..log
                 };
                 let colon = ends_colon(line.text);
@@ -343,9 +343,12 @@ impl Machine {
             return self.commit(len);
         } else if depth > 0 && self.hold(len) {
             return self.count_brackets(line);
-        } else if log.is_head && seen.heads == 0 && self.hold(len) {
+        } else if log.head > Shape::Brief
+            && (seen.heads == 0 || seen.shape < Shape::Firm || log.head == Shape::Firm)
+            && self.hold(len)
+        {
             return;
-        } else if log.high && seen.heads != 0 && self.long.is_none() {
+        } else if log.high && seen.heads != 0 && self.long.is_none() && self.only_blanks_held() {
             // Spring Boot writes a blank line before the exception.
             self.commit(0);
             return self.hold_head(line, seen, len);
@@ -484,6 +487,11 @@ impl Machine {
         }
         self.pending.nested = line.body() == b"nested exception is:";
         true
+    }
+
+    /// Whether the held lines have no more than their newlines.
+    fn only_blanks_held(&self) -> bool {
+        self.pending.bytes <= self.pending.lines * b"\r\n".len()
     }
 
     fn behind_logger(&self) -> bool {
