@@ -1,13 +1,12 @@
 //! One stream's bytes in, its records out.
 
 use super::familiar::Familiar;
-use super::language::{Error, Frame, Language};
 use super::line::{CLIP, Line, names_error, strip_colours, trim_end};
 use super::machine::{Emit, Machine, Marks};
 use super::rules::{Rules, Seen, language};
 use super::store::Store;
 use super::{Kind, Part, Record, Sink, Stamp, Trace};
-use memchr::{memchr, memchr_iter, memchr2, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -317,10 +316,11 @@ impl Assembler {
             number: emit.parts + 1,
             last,
         });
+        let mut plain = Default::default();
         self.store.take(input, emit.len, |bytes, wall_us| {
-            let kind = emit
-                .trace
-                .map_or(Kind::Line, |marks| Kind::Traceback(trace(bytes, marks)));
+            let kind = emit.trace.map_or(Kind::Line, |marks| {
+                Kind::Traceback(trace(bytes, marks, &mut plain))
+            });
             sink.record(&Record {
                 bytes,
                 wall_us,
@@ -484,16 +484,19 @@ impl Emit {
     }
 }
 
-/// What a traceback in `bytes` says, as far as it is in them.
-fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
+/// What a traceback in `bytes` says, as far as it is in them; `plain` is for its lines without colours.
+fn trace<'a>(bytes: &'a [u8], marks: Marks, plain: &'a mut [Vec<u8>; 3]) -> Trace<'a> {
     let lang = language(marks.language);
-    let error = marks.error.and_then(|at| line_at(bytes, at));
-    let (exception_type, exception_message) = error
-        .map(|(text, _)| error_in(lang, text))
-        .unwrap_or_default();
-    let frame = marks.frame.and_then(|at| line_at(bytes, at));
+    let [error_line, frame_line, below] = plain;
+    let error = marks.error.and_then(|at| line_at(bytes, at, error_line));
+    let (exception_type, exception_message) =
+        error.map_or((None, None), |(text, _)| lang.error(text));
+    let frame = marks.frame.and_then(|at| line_at(bytes, at, frame_line));
     let frame = frame
-        .map(|(text, end)| frame_in(lang, text, line_at(bytes, end).unwrap_or_default().0))
+        .map(|(text, end)| {
+            let below = line_at(bytes, end, below).unwrap_or_default().0;
+            lang.frame(text, below)
+        })
         .unwrap_or_default();
     Trace {
         lang: lang.name(),
@@ -505,43 +508,14 @@ fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
     }
 }
 
-/// Type and message; where colours stand in `text`, as slices of it all the same.
-fn error_in<'a>(lang: &dyn Language, text: &'a [u8]) -> Error<'a> {
-    if memchr(0x1b, text).is_none() {
-        return lang.error(text);
-    }
-    let mut plain = Vec::new();
-    strip_colours(text, &mut plain);
-    let (kind, message) = lang.error(&plain);
-    (within(text, kind), within(text, message))
-}
-
-/// The same for a place.
-fn frame_in<'a>(lang: &dyn Language, text: &'a [u8], below: &'a [u8]) -> Frame<'a> {
-    if memchr(0x1b, text).or(memchr(0x1b, below)).is_none() {
-        return lang.frame(text, below);
-    }
-    let (mut plain, mut plain_below) = (Vec::new(), Vec::new());
-    strip_colours(text, &mut plain);
-    strip_colours(below, &mut plain_below);
-    let frame = lang.frame(&plain, &plain_below);
-    let either = |part: Option<&[u8]>| within(text, part).or_else(|| within(below, part));
-    Frame {
-        file: either(frame.file),
-        line: frame.line,
-        function: either(frame.function),
-    }
-}
-
-/// Where `raw` has `part`: colours stand around a name or a message. Where they stand inside, no slice can leave them out.
-fn within<'a>(raw: &'a [u8], part: Option<&[u8]>) -> Option<&'a [u8]> {
-    let part = part?;
-    memmem::find(raw, part).map(|i| &raw[i..i + part.len()])
-}
-
-/// The line of `bytes` that begins at `at`, and where the next one does.
-fn line_at(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
+/// The line of `bytes` that begins at `at`, without colours, and where the next one does. `plain` holds what had some.
+fn line_at<'a>(bytes: &'a [u8], at: usize, plain: &'a mut Vec<u8>) -> Option<(&'a [u8], usize)> {
     let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
     let end = memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
-    Some((trim_end(&rest[..end.min(CLIP)]), at + end))
+    let text = trim_end(&rest[..end.min(CLIP)]);
+    if memchr(0x1b, text).is_none() {
+        return Some((text, at + end));
+    }
+    strip_colours(text, plain);
+    Some((plain, at + end))
 }

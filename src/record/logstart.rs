@@ -1,5 +1,6 @@
 //! Lines that certainly begin a record: those with a logger's prefix, access lines, JSON objects.
 
+use super::language::Shape;
 use super::line::{Line, after, number};
 use memchr::{memchr, memmem};
 
@@ -18,10 +19,9 @@ pub(super) struct Log {
     /// WARNING or worse: a traceback may follow in the same call.
     pub(super) high: bool,
     pub(super) pair: Pair,
-    /// It is a traceback's head as well; the message may have further lines before that goes on.
-    pub(super) is_head: bool,
-    /// An error's name stands in it.
-    pub(super) names_error: bool,
+    /// How sure it is to be a traceback's head as well, if more than [`Shape::Brief`]; the message may have further lines
+    /// before that goes on.
+    pub(super) head: Shape,
 }
 
 /// java.util.logging writes two lines: when and where, then the level and the message.
@@ -379,6 +379,7 @@ fn bracketed(text: &[u8]) -> Option<Start> {
     // slf4j-simple: `[main] ERROR com.acme.Main - text`.
     let levelled = || rest.strip_prefix(b" ").and_then(level_first);
     tornado(within)
+        .or_else(|| nest(within, rest))
         .or_else(|| dbg_place(within, rest))
         .or_else(levelled)
 }
@@ -390,6 +391,16 @@ fn tornado(within: &[u8]) -> Option<Start> {
     };
     let (_, rest) = number(rest)?;
     clock(rest.strip_prefix(b" ")?).map(|_| log(!matches!(letter, b'D' | b'I')))
+}
+
+/// `[Nest] 15488  - 11/28/2026, 1:48:04 PM   ERROR [Orders] text`
+fn nest(within: &[u8], rest: &[u8]) -> Option<Start> {
+    let (_, rest) = number(rest.strip_prefix(b" ")?)?;
+    let rest = rest.trim_ascii_start().strip_prefix(b"- ")?;
+    let dated = matches!(within.first(), Some(b'A'..=b'Z' | b'a'..=b'z'))
+        && rest.first().is_some_and(u8::is_ascii_digit);
+    let (level, _) = level_in(rest).filter(|_| dated)?;
+    Some(log(level == Level::High))
 }
 
 /// `[src/main.rs:11:20] expression = …`
@@ -744,6 +755,7 @@ mod tests {
             "INFO up",
             "[INFO] up",
             "[debug] up",
+            "[Nest] 15488  - 11/28/2026, 1:48:04 PM     LOG [Orders] up",
             "[main] INFO com.acme.Main - up",
             " INFO [main] up",
             "I, [2026-11-23T10:00:00.0 #1]  INFO -- : up",
@@ -797,6 +809,7 @@ mod tests {
             "10:00:00.000 [error] bad",
             "3:04PM WRN bad",
             "[10:00:00 ERR] bad",
+            "[Nest] 15488  - 28/11/2026, 13:48:04   ERROR [Orders] bad",
             "[23-Nov-2026 10:00:00 UTC] PHP Fatal error:  bad",
             "=ERROR REPORT==== 23-Nov-2026::10:00:00 ===",
             "<3>bad",

@@ -287,8 +287,7 @@ impl Machine {
             (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
             (Start::Log(log), None) => {
                 let log = Log {
-                    is_head: seen.shape == Shape::Firm,
-                    names_error: seen.shape >= Shape::Loose,
+                    head: seen.shape,
                     ..log
                 };
                 let colon = ends_colon(line.text);
@@ -363,9 +362,12 @@ impl Machine {
             return self.commit(len);
         } else if depth > 0 && self.hold(len) {
             return self.count_brackets(line);
-        } else if log.is_head && seen.heads == 0 && self.hold(len) {
+        } else if log.head > Shape::Brief
+            && (seen.heads == 0 || seen.shape < Shape::Firm || log.head == Shape::Firm)
+            && self.hold(len)
+        {
             return;
-        } else if log.high && seen.heads != 0 && self.long.is_none() {
+        } else if log.high && seen.heads != 0 && self.long.is_none() && self.only_blanks_held() {
             // Spring Boot writes a blank line before the exception.
             self.commit(0);
             return self.hold_head(line, seen, len);
@@ -380,7 +382,7 @@ impl Machine {
     /// a head that says so follows with its frames, else a record of its own.
     fn message_line(&mut self, rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen, len: usize) {
         // JBoss writes the exception's head on the logger's line itself.
-        let frame = log.names_error && seen.opener.is_none();
+        let frame = log.head >= Shape::Loose && seen.opener.is_none();
         let found = frame.then(|| announced(rules, log, line, seen)).flatten();
         if let Some((language, state)) = found {
             self.join(language, state, len);
@@ -539,6 +541,11 @@ impl Machine {
         }
         self.pending.nested = line.body() == b"nested exception is:";
         true
+    }
+
+    /// Whether the held lines have no more than their newlines.
+    fn only_blanks_held(&self) -> bool {
+        self.pending.bytes <= self.pending.lines * b"\r\n".len()
     }
 
     fn behind_logger(&self) -> bool {

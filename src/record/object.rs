@@ -1,6 +1,6 @@
 //! Objects printed over several lines without a logger's prefix: `{` alone, indented lines, `}`.
 
-use super::language::{Error, Frame, Head, Language, Opening, Shape, State, Step};
+use super::language::{Error, Frame, Head, Language, OPEN_END, Opening, Shape, State, Step};
 use super::line::{Line, brackets};
 
 /// Pretty-printed JSON.
@@ -15,9 +15,17 @@ impl Language for Object {
         b"{[As"
     }
 
+    fn signs(&self) -> u8 {
+        OPEN_END
+    }
+
     fn open(&self, line: &Line<'_>) -> Opening {
         match line.text {
             b"{" | b"[" | b"Array" | b"stdClass Object" => Opening::Head(Shape::Firm),
+            // `config: {`, `User {`; an error's own is its language's.
+            [.., b' ', b'{' | b'['] if line.indent == 0 && !line.errors => {
+                Opening::Head(Shape::Brief)
+            }
             _ => Opening::No,
         }
     }
@@ -29,6 +37,11 @@ impl Language for Object {
         // Node's inspect writes keys without quotes, but always indents by two.
         let inspected = line.indent == 2 && (body.ends_with(b",") || key(body));
         let value = inspected || matches!(body.first(), Some(b'"' | b'\'' | b'{' | b'['));
+        // A head with a name may be program text.
+        let named = head.open_end && head.second - head.at > b"{\r\n".len();
+        if named && !member(line) {
+            return None;
+        }
         if head.lines != 1 || line.indent == 0 && body != b"(" {
             return None;
         }
@@ -66,6 +79,15 @@ impl Language for Object {
     fn frame<'a>(&self, _: &'a [u8], _: &'a [u8]) -> Frame<'a> {
         Frame::default()
     }
+}
+
+/// `key: value,`, `'key' => {`, `"text",`: what has a comma or opens a further value.
+fn member(line: &Line<'_>) -> bool {
+    let body = line.body();
+    let quoted = body.starts_with(b"\"");
+    let inspected = key(body) || matches!(body.first(), Some(b'\'' | b'{' | b'[' | b'0'..=b'9'));
+    (quoted || line.indent == 2 && inspected)
+        && matches!(body.last(), Some(b',' | b'{' | b'[' | b'('))
 }
 
 /// `key: value`
@@ -117,6 +139,34 @@ Array
 )
 %%
 
+%%
+config: {
+  id: 1,
+  'key': [ 1, 2 ]
+}
+%%
+User {
+  tags: [
+    'a'
+  ]
+} extra
+%%
+payload {
+    \"a\": 1,
+    \"b\": 2
+}
+%%
+body {
+%%
+  color: red;
+%%
+}
+%%
+stages: [
+%%
+  build
+%%
+]
 %%
 struct P
 %%
