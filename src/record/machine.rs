@@ -343,7 +343,7 @@ impl Machine {
             return self.commit(len);
         } else if depth > 0 && self.hold(len) {
             return self.count_brackets(line);
-        } else if log.is_head && seen.heads == 0 && self.hold(len) {
+        } else if log.is_head && (seen.heads == 0 || self.pending.lines > 0) && self.hold(len) {
             return;
         } else if log.high && seen.heads != 0 && self.long.is_none() {
             // Spring Boot writes a blank line before the exception.
@@ -719,8 +719,12 @@ fn opens_value(line: &Line<'_>) -> bool {
     matches!(line.text.first(), Some(b'{' | b'[' | b'('))
 }
 
+/// Also PHP's `print_r`, which puts the bracket on the next line.
 fn ends_colon(text: &[u8]) -> bool {
-    matches!(text.trim_ascii_end().last(), Some(b':' | b'='))
+    let text = text.trim_ascii_end();
+    matches!(text.last(), Some(b':' | b'='))
+        || text.ends_with(b" Array")
+        || text.ends_with(b" Object")
 }
 
 fn ends_open(text: &[u8]) -> bool {
