@@ -155,7 +155,7 @@ impl Rules {
             ask |= self.by_odd_word;
         }
         match line.text {
-            [.., b'0'..=b'9', b'.'] => ask | self.by_number_stop,
+            [.., b'0'..=b'9', b'.'] | [.., b'0'..=b'9'] => ask | self.by_number_stop,
             _ => ask,
         }
     }
