@@ -43,7 +43,7 @@ impl Language for Ruby {
             return Opening::Trace(bug(0));
         }
         // Logger's own: error_highlight puts source lines between the message and the frames.
-        if unprefixed(text).len() < text.len() {
+        if unprefixed(text).len() < text.len() || line.errors && sinatra(text) {
             return Opening::Head(Shape::Firm);
         }
         if frame(line.body()) {
@@ -180,6 +180,12 @@ fn unprefixed(text: &[u8]) -> &[u8] {
     let logged = matches!(text, [b'E' | b'F' | b'W' | b'A', b',', b' ', b'[', ..]);
     let rest = if logged { after(text, b" -- ") } else { None };
     rest.and_then(|rest| after(rest, b": ")).unwrap_or(text)
+}
+
+/// `2026-11-28 14:10:07 - RuntimeError - text`, whose text may have several lines.
+fn sinatra(text: &[u8]) -> bool {
+    let named = after(text, b" - ").and_then(|rest| after(&rest[..rest.len().min(128)], b" - "));
+    text.first().is_some_and(u8::is_ascii_digit) && text.get(4) == Some(&b'-') && named.is_some()
 }
 
 /// Without the tags that Rails puts in front of every line: `[2d1e6c3a] app/x.rb:1:in 'f'`.
@@ -540,6 +546,10 @@ NoMethodError (undefined method `x' for #<Books>):
   
   app/controllers/books.rb:69:in `x'
   actionpack (5.1.4) lib/action.rb:63:in `call'
+%%
+2026-11-28 14:10:07 - RuntimeError - two
+lines:
+\t/srv/app.rb:6:in `block in <class:Shop>'
 %%
 ArgumentError: bad port
 \t/srv/a.rb:3:in `run'
