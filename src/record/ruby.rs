@@ -24,7 +24,7 @@ impl Language for Ruby {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"/.#-<[EFWA"
+        b"/.#-<[EFWAT"
     }
 
     fn signs(&self) -> u8 {
@@ -38,6 +38,10 @@ impl Language for Ruby {
                 phase: HEAD,
                 ..State::default()
             });
+        }
+        // Reversed, as Python's; asked only where that is switched off.
+        if text == b"Traceback (most recent call last):" {
+            return Opening::Trace(State::default());
         }
         if line.indent == 0 && text.starts_with(b"[BUG] ") {
             return Opening::Trace(bug(0));
