@@ -34,7 +34,7 @@ pub(super) static NAMES: &[&str] = &[
 pub(super) const ERROR_WORD: u8 = 1;
 /// Looked at also when the first word has a dot, or ends in a colon.
 pub(super) const ODD_WORD: u8 = 2;
-/// Looked at also when the line ends in a digit and a full stop.
+/// Looked at also when the line ends in a digit, or in a digit and a full stop.
 pub(super) const NUMBER_STOP: u8 = 4;
 /// Looked at also when the line ends in an opening brace or bracket.
 pub(super) const OPEN_END: u8 = 8;

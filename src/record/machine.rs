@@ -815,8 +815,13 @@ fn opens_value(line: &Line<'_>) -> bool {
         || line.text.starts_with(b"CREATE ") && ends_open(line.text)
 }
 
+/// Also PHP's `print_r`, which puts the bracket on the next line.
 fn ends_colon(text: &[u8]) -> bool {
-    text.ends_with(b" ") || matches!(text.trim_ascii_end().last(), Some(b':' | b'='))
+    let ended = text.trim_ascii_end();
+    text.ends_with(b" ")
+        || matches!(ended.last(), Some(b':' | b'='))
+        || ended.ends_with(b" Array")
+        || ended.ends_with(b" Object")
 }
 
 fn ends_open(text: &[u8]) -> bool {

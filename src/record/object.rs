@@ -12,7 +12,7 @@ impl Language for Object {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"{[As"
+        b"{[Asao$"
     }
 
     fn signs(&self) -> u8 {
@@ -21,7 +21,8 @@ impl Language for Object {
 
     fn open(&self, line: &Line<'_>) -> Opening {
         match line.text {
-            b"{" | b"[" | b"Array" | b"stdClass Object" => Opening::Head(Shape::Firm),
+            b"{" | b"[" | b"Array" | b"stdClass Object" | b"array (" => Opening::Head(Shape::Firm),
+            text if dumped(text) => Opening::Head(Shape::Firm),
             // `config: {`, `User {`; an error's own is its language's.
             [.., b' ', b'{' | b'['] if line.indent == 0 && !line.errors => {
                 Opening::Head(Shape::Brief)
@@ -68,7 +69,9 @@ impl Language for Object {
         }
         state.depth += brackets(line.text);
         // Strings of other kinds than JSON's may hold brackets; the one that closes all stands in the first column.
-        let end = line.indent == 0 && (state.depth <= 0 || line.text.len() <= 2);
+        // Data::Dumper's stands below the one that it closes.
+        let end = line.indent == 0 && (state.depth <= 0 || line.text.len() <= 2)
+            || matches!(line.body(), b"};" | b"];") && state.depth <= 0;
         if end { Step::End } else { Step::Continue }
     }
 
@@ -88,6 +91,13 @@ fn member(line: &Line<'_>) -> bool {
     let inspected = key(body) || matches!(body.first(), Some(b'\'' | b'{' | b'[' | b'0'..=b'9'));
     (quoted || line.indent == 2 && inspected)
         && matches!(body.last(), Some(b',' | b'{' | b'[' | b'('))
+}
+
+/// `array(2) {`, `object(Cart)#3 (1) {` (PHP's `var_dump`), `$VAR1 = {` (Perl's `Data::Dumper`)
+fn dumped(text: &[u8]) -> bool {
+    let php =
+        (text.starts_with(b"array(") || text.starts_with(b"object(")) && text.ends_with(b") {");
+    php || text.starts_with(b"$VAR") && (text.ends_with(b" = {") || text.ends_with(b" = ["))
 }
 
 /// `key: value`
@@ -114,6 +124,15 @@ mod tests {
     2
   ]
 }
+%%
+array(1) {
+  [\"a\"]=>
+  int(1)
+}
+%%
+$VAR1 = {
+          'a' => 1
+        };
 %%
 after
 %%

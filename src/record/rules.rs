@@ -161,7 +161,7 @@ impl Rules {
             ask |= self.by_odd_word;
         }
         match line.text {
-            [.., b'0'..=b'9', b'.'] => ask | self.by_number_stop,
+            [.., b'0'..=b'9', b'.'] | [.., b'0'..=b'9'] => ask | self.by_number_stop,
             [.., b'{' | b'['] => ask | self.by_open_end,
             _ => ask,
         }
