@@ -37,6 +37,9 @@ pub(super) const ODD_WORD: u8 = 2;
 /// Looked at also when the line ends in a digit and a full stop.
 pub(super) const NUMBER_STOP: u8 = 4;
 
+/// Looked at also when the line ends in an opening bracket.
+pub(super) const OPEN_END: u8 = 8;
+
 /// What is known inside a traceback. Each language reads `phase`, `indent`, `depth` and `lines` in its own way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct State {

@@ -1,6 +1,6 @@
-//! Objects printed over several lines without a logger's prefix: `{` alone, indented lines, `}`.
+//! Objects printed over several lines without a logger's prefix: `{` alone, indented lines, `}`; Rust's `Name {`.
 
-use super::language::{Error, Frame, Head, Language, Opening, Shape, State, Step};
+use super::language::{Error, Frame, Head, Language, OPEN_END, Opening, Shape, State, Step};
 use super::line::{Line, brackets};
 
 /// Pretty-printed JSON.
@@ -15,9 +15,14 @@ impl Language for Object {
         b"{[As"
     }
 
+    fn signs(&self) -> u8 {
+        OPEN_END
+    }
+
     fn open(&self, line: &Line<'_>) -> Opening {
         match line.text {
             b"{" | b"[" | b"Array" | b"stdClass Object" => Opening::Head(Shape::Firm),
+            text if line.indent == 0 && debugged(text) => Opening::Head(Shape::Firm),
             _ => Opening::No,
         }
     }
@@ -28,6 +33,10 @@ impl Language for Object {
         let body = line.body();
         // Node's inspect writes keys without quotes, but always indents by two.
         let inspected = line.indent == 2 && (body.ends_with(b",") || key(body));
+        // Rust's `{:#?}` indents by four, and a comma ends each of its lines that is no bracket.
+        let named = head.second - head.at > LONE && line.indent == 4;
+        let inspected =
+            inspected || named && matches!(body.last(), Some(b',' | b'{' | b'(' | b'['));
         let value = inspected || matches!(body.first(), Some(b'"' | b'\'' | b'{' | b'['));
         if head.lines != 1 || line.indent == 0 && body != b"(" {
             return None;
@@ -66,6 +75,27 @@ impl Language for Object {
     fn frame<'a>(&self, _: &'a [u8], _: &'a [u8]) -> Frame<'a> {
         Frame::default()
     }
+}
+
+/// The longest line that holds a bracket alone.
+const LONE: usize = "{\r\n".len();
+
+/// `Order {`, `Some(`, `order = Order {`: the name of a type, and before it at most a name of the program's.
+fn debugged(text: &[u8]) -> bool {
+    let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    let Some(name) = text.strip_suffix(b" {").or_else(|| text.strip_suffix(b"(")) else {
+        return false;
+    };
+    let (label, name) = match memchr::memrchr(b' ', name) {
+        Some(i) => (&name[..i], &name[i + 1..]),
+        None => (&b":"[..], name),
+    };
+    let label = label
+        .strip_suffix(b" =")
+        .or_else(|| label.strip_suffix(b":"));
+    label.is_some_and(|label| label.iter().all(word))
+        && name.first().is_some_and(u8::is_ascii_uppercase)
+        && name.iter().all(word)
 }
 
 /// `key: value`
@@ -117,6 +147,31 @@ Array
 )
 %%
 
+%%
+Order {
+    id: 7,
+    items: [
+        \"tea } cup\",
+    ],
+}
+%%
+order = Some(
+    Order {
+        id: 8,
+    },
+)
+%%
+Server {
+%%
+    listen 80;
+%%
+}
+%%
+impl Order {
+%%
+    id: 7,
+%%
+}
 %%
 struct P
 %%

@@ -1,6 +1,8 @@
 //! The settings in the form that the hot path needs, and what the rules see in one line.
 
-use super::language::{ALL, ERROR_WORD, Language, NAMES, NUMBER_STOP, ODD_WORD, Opening, Shape};
+use super::language::{
+    ALL, ERROR_WORD, Language, NAMES, NUMBER_STOP, ODD_WORD, OPEN_END, Opening, Shape,
+};
 use super::line::{CLIP, Line};
 use super::logstart::{Log, Start, log_start};
 use super::{Languages, Settings};
@@ -39,6 +41,7 @@ pub struct Rules {
     by_error_word: Set,
     by_odd_word: Set,
     by_number_stop: Set,
+    by_open_end: Set,
 }
 
 /// What the rules see in a line by itself.
@@ -118,6 +121,7 @@ impl Rules {
             by_error_word: by(ERROR_WORD),
             by_odd_word: by(ODD_WORD),
             by_number_stop: by(NUMBER_STOP),
+            by_open_end: by(OPEN_END),
         })
     }
 
@@ -156,6 +160,7 @@ impl Rules {
         }
         match line.text {
             [.., b'0'..=b'9', b'.'] => ask | self.by_number_stop,
+            [.., b'{' | b'('] => ask | self.by_open_end,
             _ => ask,
         }
     }
