@@ -14,6 +14,9 @@ const RACE: u8 = 1;
 /// zap's pairs of function and place, without a goroutine.
 const PAIRS: u8 = 2;
 
+/// How many lines a wrapped error's message may have between two stacks of pkg/errors.
+const WRAPPED_LINES: usize = 5;
+
 /// How far a race report may run without its end.
 const RACE_LINES: u32 = 2000;
 
@@ -26,7 +29,7 @@ impl Language for Go {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"pfSgru=["
+        b"pfSgru=[Es"
     }
 
     fn signs(&self) -> u8 {
@@ -44,16 +47,7 @@ impl Language for Go {
                 ..State::default()
             });
         }
-        let head = [
-            &b"panic: "[..],
-            b"fatal error: ",
-            b"SIG",
-            b"runtime: ",
-            b"unexpected fault address ",
-            b"[signal ",
-        ]
-        .iter()
-        .any(|word| text.starts_with(word));
+        let head = head(text);
         if text == RULE
             || head && (!text.starts_with(b"SIG") || memmem::find(text, b": ").is_some())
         {
@@ -94,12 +88,15 @@ impl Language for Go {
                 ..seen
             });
         }
-        (head.lines == 1 && text.starts_with(b"\t") && source(line.body())).then_some(State {
-            phase: PAIRS,
-            error: Some(0),
-            frame: Some(head.at),
-            ..seen
-        })
+        let message = head.lines == 2;
+        (matches!(head.lines, 1 | 2) && text.starts_with(b"\t") && source(line.body())).then_some(
+            State {
+                phase: PAIRS,
+                error: if message { Some(head.at) } else { Some(0) },
+                frame: Some(if message { head.second } else { head.at }),
+                ..seen
+            },
+        )
     }
 
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
@@ -115,6 +112,11 @@ impl Language for Go {
                 .strip_prefix(kind)
                 .and_then(|rest| rest.strip_prefix(b": "))
             {
+                // Only the first of several panics says what began it all.
+                let message = [&b" [recovered]"[..], b" [recovered, repanicked]"]
+                    .iter()
+                    .find_map(|mark| message.strip_suffix(*mark))
+                    .unwrap_or(message);
                 return (Some(&text[..kind.len()]), Some(trim(message)));
             }
         }
@@ -147,6 +149,23 @@ impl Language for Go {
             function,
         }
     }
+}
+
+/// The first words of what the runtime, or a program, says in front of a stack.
+fn head(text: &[u8]) -> bool {
+    [
+        &b"panic: "[..],
+        b"fatal error: ",
+        b"SIG",
+        b"runtime: ",
+        b"unexpected fault address ",
+        b"[signal ",
+        // pkg/errors prints message and stack by `%+v`.
+        b"Error: ",
+        b"stacktrace from panic: ",
+    ]
+    .iter()
+    .any(|word| text.starts_with(word))
 }
 
 /// `goroutine 7 [running]:`, with more in the brackets or before the colon.
@@ -211,7 +230,10 @@ fn stack(state: &mut State, line: &Line<'_>) -> Step {
     }
     // A log's limit may have cut the place behind the last call.
     let cut = line.held == 1 && !line.body().contains(&b' ');
+    // Between the stacks of a wrapped error its message stands.
+    let stacked = state.phase != PAIRS || line.held > 0;
     if text.starts_with(b"\t")
+        && stacked
         && (cut || source(line.body()) || text.starts_with(b"\tgoroutine running on "))
     {
         return Step::Continue;
@@ -231,17 +253,32 @@ fn stack(state: &mut State, line: &Line<'_>) -> Step {
     {
         return Step::Continue;
     }
+    if state.phase == PAIRS && line.indent == 0 && line.held < WRAPPED_LINES && !head(text) {
+        return Step::Hold;
+    }
     if line.held == 0 && line.indent == 0 && call(text) {
-        if state.frame.is_none()
-            && !text.starts_with(b"panic(")
-            && !text.starts_with(b"runtime.")
-            && !text.starts_with(b"net/http.(*conn).serve.func")
-        {
+        if state.frame.is_none() && !machinery(text) {
             state.frame = Some(line.at);
         }
         return Step::Hold;
     }
     Step::Foreign
+}
+
+/// What stands above the frame that failed: the runtime's own, and what panics on behalf of its caller.
+fn machinery(text: &[u8]) -> bool {
+    const PREFIXES: &[&[u8]] = &[
+        b"panic(",
+        b"runtime.",
+        b"runtime/",
+        b"internal/",
+        b"sync.fatal(",
+        b"sync.throw(",
+        b"log.Panic",
+        b"log.(*Logger).Panic",
+        b"net/http.(*conn).serve.func",
+    ];
+    PREFIXES.iter().any(|prefix| text.starts_with(prefix))
 }
 
 /// `rax    0x0`: what a fatal signal dumps last.
@@ -377,8 +414,36 @@ next
     }
 
     #[test]
+    fn wrapped_errors() {
+        records(
+            "
+2026-11-23T14:29:51Z ERROR failed: no such table
+main.load
+\t/srv/a.go:5
+runtime.goexit
+\t/usr/lib/go/src/runtime/asm_amd64.s:1594
+load orders
+main.load
+\t/srv/a.go:5
+%%
+plain
+%%
+Error: no such table
+main.load
+\t/srv/a.go:5
+%%
+Error: no such table
+%%
+next
+",
+        );
+    }
+
+    #[test]
     fn what_it_says() {
         let text = "panic: no\n\ngoroutine 1 [running]:\npanic({0x1, 0x2})\n\t/go/panic.go:8\nmain.f(0x1)\n\t/srv/a.go:4 +0x1\n";
+        assert_eq!(traces(text), ["go panic|no|/srv/a.go|4|main.f"]);
+        let text = "panic: no [recovered]\n\tpanic: b\n\ngoroutine 1 [running]:\nlog.Panicf({0x1})\n\t/go/log.go:8\nmain.f(0x1)\n\t/srv/a.go:4 +0x1\n";
         assert_eq!(traces(text), ["go panic|no|/srv/a.go|4|main.f"]);
         let text = "2026/11/23 14:29:49 http: panic serving 127.0.0.1:3: nil map\ngoroutine 23 [running]:\n";
         assert_eq!(traces(text), ["go panic|nil map|||"]);
