@@ -132,6 +132,10 @@ fn level_first(text: &[u8]) -> Option<Start> {
     // logrus on a terminal cuts levels to four letters: `ERRO[0012] text`.
     let cut = || short_level(&text[..end]).filter(|_| text.get(end) == Some(&b'['));
     let level = level_word(&text[..end]).or_else(cut)?;
+    // PostgreSQL writes two spaces; with one it is AddressSanitizer's, inside a report.
+    if text.starts_with(b"HINT: ") && !text.starts_with(b"HINT:  ") {
+        return None;
+    }
     let colon = match text.get(end) {
         Some(b':') => true,
         None | Some(b' ' | b'\t' | b'[' | b'|' | b'-' | b'/' | b'(') => false,
@@ -393,7 +397,9 @@ fn reports_error(rest: &[u8]) -> bool {
     ];
     let rest = &rest[..rest.len().min(512)];
     let has = |word: &[u8]| memmem::find(rest, word).is_some();
-    hints_at_error(rest) && WORDS.iter().any(|word| has(word)) && !has(b"recovered")
+    // gin tells of it in the same call.
+    let survived = has(b"recovered") && !rest.ends_with(b"panic recovered:");
+    hints_at_error(rest) && WORDS.iter().any(|word| has(word)) && !survived
 }
 
 /// Whether two bytes of such a word stand in `rest`: without a branch, so that the compiler makes it wide.
@@ -780,6 +786,7 @@ mod tests {
             "  INFO inside a message",
             "deployed 2026/11/23 by hand",
             "ERRORS[0]",
+            "HINT: this may be a false positive",
             "  2026-11-23 10:00:00 INFO inside a message",
             "  2026-11-23T10:00:00Z inside a message",
             "==================",
