@@ -1,4 +1,4 @@
-//! C and C++: `std::terminate`, the sanitizers.
+//! C and C++: `std::terminate`, the sanitizers, the stacks of glog, absl, folly, backward-cpp and older glibc.
 
 use super::go::RULE;
 use super::language::{Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step};
@@ -18,6 +18,12 @@ const SUMMARY: u8 = 2;
 const RACE: u8 = 3;
 /// Frames behind a line of the undefined behaviour sanitizer.
 const FRAMES: u8 = 4;
+/// In a stack of glog, absl or folly: `    @     0x55ad main`.
+const AT: u8 = 5;
+/// In the backtrace and the memory map that glibc printed up to 2.25.
+const MAP: u8 = 6;
+/// In backward-cpp's stack.
+const BACKWARD: u8 = 7;
 
 /// How far a report may run without its end.
 const REPORT_LINES: u32 = 2000;
@@ -28,7 +34,7 @@ impl Language for Cpp {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"t="
+        b"t=Ap*S"
     }
 
     fn signs(&self) -> u8 {
@@ -56,13 +62,24 @@ impl Language for Cpp {
                 ..State::default()
             });
         }
-        let rule = text.len() >= 18 && text.iter().all(|b| *b == b'=');
-        let undefined = memmem::find(text, b": runtime error: ").is_some();
-        if rule || undefined {
-            Opening::Head(Shape::Firm)
-        } else {
-            Opening::No
+        if text.starts_with(b"Stack trace (most recent call last)") {
+            return Opening::Trace(State {
+                phase: BACKWARD,
+                seen: true,
+                ..State::default()
+            });
         }
+        let announced = text.ends_with(b"Sanitizer:DEADLYSIGNAL")
+            || text == b"pure virtual method called"
+            || text.starts_with(b"*** ");
+        if announced || memmem::find(text, b": runtime error: ").is_some() {
+            return Opening::Head(Shape::Firm);
+        }
+        if text.len() >= 18 && text.iter().all(|b| *b == b'=') {
+            // The signal's name may stand before it.
+            return Opening::Head(Shape::Loose);
+        }
+        Opening::No
     }
 
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
@@ -71,8 +88,53 @@ impl Language for Cpp {
             error: Some(line.at),
             ..State::default()
         };
+        let text = line.text;
+        if text == b"*** Check failure stack trace: ***" {
+            return Some(State {
+                phase: AT,
+                error: (head.lines > 0).then_some(head.at),
+                ..seen
+            });
+        }
+        // A signal's sanitizer is named before the rule of its report.
+        if head.lines == 2 && sanitizer(text) {
+            return Some(State {
+                phase: REPORT,
+                ..seen
+            });
+        }
         if head.lines != 1 {
             return None;
+        }
+        if text.starts_with(b"PC: @ ")
+            || text.starts_with(b"*** Signal ") && text.ends_with(b"stack trace: ***")
+        {
+            return Some(State {
+                phase: AT,
+                error: Some(head.at),
+                ..seen
+            });
+        }
+        if text == b"======= Backtrace: =========" {
+            return Some(State {
+                phase: MAP,
+                error: Some(head.at),
+                ..seen
+            });
+        }
+        if text.starts_with(b"terminate called ") {
+            return Some(State {
+                phase: TERMINATE,
+                error: Some(head.at),
+                ..seen
+            });
+        }
+        if text.starts_with(b"SUMMARY: UndefinedBehaviorSanitizer: ") {
+            return Some(State {
+                phase: FRAMES,
+                error: Some(head.at),
+                ..seen
+            });
         }
         if line.indent > 0 && frame(line.body()) {
             return Some(State {
@@ -108,7 +170,11 @@ impl Language for Cpp {
             state.frame = Some(line.at);
         }
         match state.phase {
-            TERMINATE if line.text.starts_with(b"  what():  ") => Step::Continue,
+            TERMINATE if line.text == b"terminate called recursively" => Step::End,
+            TERMINATE if line.indent > 0 => Step::Continue,
+            AT => at(state, line),
+            MAP if mapped(line.text) => Step::Continue,
+            BACKWARD => backward(state, line),
             REPORT | SUMMARY => report(state, line),
             RACE => race(state, line),
             FRAMES if line.blank() => Step::Hold,
@@ -168,12 +234,19 @@ fn frame(body: &[u8]) -> bool {
 
 /// A report's sections have headings of many kinds; its end is `ABORTING`, or what does not belong behind the summary.
 fn report(state: &mut State, line: &Line<'_>) -> Step {
-    const BEHIND: &[&[u8]] = &[b"Shadow byte", b"=>0x", b"  ", b"==", b"MemorySanitizer"];
+    const BEHIND: &[&[u8]] = &[
+        b"Shadow byte",
+        b"=>0x",
+        b"  ",
+        b"==",
+        b"MemorySanitizer",
+        b"HINT: ",
+    ];
     let text = line.text;
     if line.blank() {
         return Step::Hold;
     }
-    if text.starts_with(b"==") && text.ends_with(b"==ABORTING") {
+    if text.starts_with(b"==") && text.ends_with(b"==ABORTING") || text == b"Exiting" {
         return Step::End;
     }
     if text.starts_with(b"SUMMARY: ") {
@@ -190,6 +263,47 @@ fn report(state: &mut State, line: &Line<'_>) -> Step {
     }
 }
 
+/// `PC: @ …`, `    @     0x55ad main`, and between them the signal's name.
+fn at(state: &mut State, line: &Line<'_>) -> Step {
+    let text = line.text;
+    if text.starts_with(b"*** SIG") && text.ends_with(b"stack trace: ***") {
+        state.error = Some(line.at);
+        return Step::Continue;
+    }
+    let signal = text.starts_with(b"*** Signal ") && text.ends_with(b"stack trace: ***");
+    if signal || text.starts_with(b"PC: @ ") || line.indent >= 4 {
+        Step::Continue
+    } else {
+        Step::Foreign
+    }
+}
+
+/// `./shop(main+0x4c)[0x40059b]`, `======= Memory map: ========`, `00400000-00401000 r-xp …`.
+fn mapped(text: &[u8]) -> bool {
+    let hex = text.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+    let range = hex >= 8 && text.get(hex) == Some(&b'-');
+    let call = text.ends_with(b"]") && memmem::find(text, b"[0x").is_some();
+    range || call || text == b"======= Memory map: ========"
+}
+
+/// `#1    Source "/srv/p.cc", line 12, in main`, with the source below it; the frame nearest the error comes last.
+fn backward(state: &mut State, line: &Line<'_>) -> Step {
+    let text = line.text;
+    if text.starts_with(b"#") && number(&text[1..]).is_some() {
+        state.frame = Some(line.at);
+        return Step::Continue;
+    }
+    if line.indent > 0 {
+        return Step::Continue;
+    }
+    // The signal's name comes last, as psiginfo(3) writes it.
+    if text.ends_with(b"])") || text.ends_with(b")") && text.starts_with(b"Aborted (") {
+        state.error = Some(line.at);
+        return Step::End;
+    }
+    Step::Foreign
+}
+
 fn race(state: &mut State, line: &Line<'_>) -> Step {
     let closed = line.text == RULE;
     if closed || state.lines > REPORT_LINES {
@@ -202,6 +316,71 @@ fn race(state: &mut State, line: &Line<'_>) -> Step {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{records, traces};
+
+    #[test]
+    fn stacks() {
+        records(
+            "
+up
+%%
+F1123 10:00:00.000002 24221 main.cc:9] Check failed: a == b
+*** Check failure stack trace: ***
+    @     0x7f2d8c0d01c3  google::LogMessage::Fail()
+    @              (nil)  (unknown)
+%%
+*** Aborted at 1700000000 (unix time) try \"date -d @1700000000\" if you are using GNU date ***
+PC: @     0x55ad1c2a1b3a main
+*** SIGSEGV (@0x0) received by PID 1 (TID 0x7f) from PID 0; stack trace: ***
+    @     0x55ad1c2a1b3a main
+%%
+*** ready ***
+%%
+*** SIGSEGV received at time=1700000000 on cpu 1 ***
+PC: @     0x55ad1c2a1b3a  (unknown)  main
+    @     0x7f2d8c0d01c3       1792  absl::AbslFailureSignalHandler()
+%%
+*** Error in `./shop': double free or corruption (fasttop): 0x000000000131a010 ***
+======= Backtrace: =========
+./shop[0x40059b]
+======= Memory map: ========
+00400000-00401000 r-xp 00000000 08:01 1048602      /srv/app/shop
+%%
+next
+%%
+Stack trace (most recent call last):
+#1    Object \"/srv/app/shop\", at 0x55d0c5a4a0e4, in _start
+#0    Source \"/srv/app/p.cc\", line 7, in f [0x55d0c5a4a1b1]
+      >   7:   return *p;
+Segmentation fault (Address not mapped to object [(nil)])
+%%
+pure virtual method called
+terminate called without an active exception
+%%
+AddressSanitizer:DEADLYSIGNAL
+=================================================================
+==1==ERROR: AddressSanitizer: SEGV on unknown address
+    #0 0x55ea in main /srv/a.cpp:4
+HINT: this may be a false positive
+SUMMARY: AddressSanitizer: SEGV
+==1==ABORTING
+%%
+a.cpp:4:73: runtime error: signed integer overflow
+SUMMARY: UndefinedBehaviorSanitizer: undefined-behavior a.cpp:4:73 in 
+%%
+==1==WARNING: MemorySanitizer: use-of-uninitialized-value
+    #0 0x55ea in main /srv/a.cpp:4
+
+SUMMARY: MemorySanitizer: use-of-uninitialized-value
+Exiting
+%%
+Exiting
+%%
+terminate called after throwing an instance of 'std::runtime_error'
+  what():  bad config
+  line: 3
+",
+        );
+    }
 
     #[test]
     fn reports() {

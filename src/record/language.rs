@@ -36,7 +36,7 @@ pub(super) const ERROR_WORD: u8 = 1;
 pub(super) const ODD_WORD: u8 = 2;
 /// Looked at also when the line ends in a digit, or in a digit and a full stop.
 pub(super) const NUMBER_STOP: u8 = 4;
-/// Looked at also when the line ends in an opening brace or bracket.
+/// Looked at also when the line ends in an opening bracket.
 pub(super) const OPEN_END: u8 = 8;
 
 /// What is known inside a traceback. Each language reads `phase`, `indent`, `depth` and `lines` in its own way.

@@ -60,6 +60,12 @@ pub(super) fn log_start(line: &Line<'_>) -> Option<Start> {
         // Log4j's %5p and Ruby's formatter pad a short level to five columns.
         1 => return padded_level(&text[1..]),
         9..=24 => return level_column(line.body()),
+        // tracing's pretty format begins so, and indents what it says further by four.
+        2 => {
+            return iso(&text[2..])
+                .filter(|_| text.get(12) == Some(&b'T'))
+                .and_then(|rest| level_in(rest).map(|(level, _)| log(level == Level::High)));
+        }
         _ => return None,
     }
     match *text.first()? {
@@ -109,6 +115,7 @@ fn small(line: &Line<'_>) -> Option<Start> {
     let text = line.text;
     logfmt(text)
         .or_else(|| small_level(text))
+        .or_else(|| go_prefixed(text))
         .or_else(|| hostname_access(line))
         .or_else(|| named(line))
 }
@@ -139,7 +146,13 @@ fn level_column(text: &[u8]) -> Option<Start> {
 /// `ERROR:root:text`, `WARNING text`, `FATAL: text`; upper case, as a sentence may begin with `Error`.
 fn level_first(text: &[u8]) -> Option<Start> {
     let end = text.iter().take_while(|b| b.is_ascii_uppercase()).count();
-    let level = level_word(&text[..end])?;
+    // logrus on a terminal cuts levels to four letters: `ERRO[0012] text`.
+    let cut = || short_level(&text[..end]).filter(|_| text.get(end) == Some(&b'['));
+    let level = level_word(&text[..end]).or_else(cut)?;
+    // PostgreSQL writes two spaces; with one it is AddressSanitizer's, inside a report.
+    if text.starts_with(b"HINT: ") && !text.starts_with(b"HINT:  ") {
+        return None;
+    }
     let colon = match text.get(end) {
         // libpq's `DETAIL:  ` and its like are further lines of a message.
         Some(b':') if level == Level::Low && libpq(text) => return None,
@@ -380,8 +393,29 @@ fn bracketed(text: &[u8]) -> Option<Start> {
     let levelled = || rest.strip_prefix(b" ").and_then(level_first);
     tornado(within)
         .or_else(|| nest(within, rest))
+        .or_else(|| gin(within, rest))
         .or_else(|| dbg_place(within, rest))
         .or_else(levelled)
+}
+
+/// `http: 2026/11/23 10:00:00 text`: the prefix that Go's loggers are given stands in front of the time, which is written
+/// with slashes.
+fn go_prefixed(text: &[u8]) -> Option<Start> {
+    let near = &text[..text.len().min(32)];
+    let year = memchr(b'/', near)?.checked_sub(4)?;
+    let front = text[..year].strip_suffix(b" ")?;
+    let rest = iso(&text[year..])?;
+    let timed = text.get(year + 10) == Some(&b' ') && text.get(year + 13) == Some(&b':');
+    (timed && memchr(b' ', front).is_none()).then(|| levelled(text, rest))
+}
+
+/// `[GIN] 2026/11/23 - 10:00:00 | 200 |`, and what gin says when it starts.
+fn gin(within: &[u8], rest: &[u8]) -> Option<Start> {
+    match within {
+        b"GIN" => iso(rest.strip_prefix(b" ")?).map(|_| log(false)),
+        b"GIN-debug" => Some(log(false)),
+        _ => None,
+    }
 }
 
 /// `[E 261123 10:00:00 web:1789] text`
@@ -459,7 +493,9 @@ fn reports_error(rest: &[u8]) -> bool {
     ];
     let rest = &rest[..rest.len().min(512)];
     let has = |word: &[u8]| memmem::find(rest, word).is_some();
-    hints_at_error(rest) && WORDS.iter().any(|word| has(word)) && !has(b"recovered")
+    // gin tells of it in the same call.
+    let survived = has(b"recovered") && !rest.ends_with(b"panic recovered:");
+    hints_at_error(rest) && WORDS.iter().any(|word| has(word)) && !survived
 }
 
 /// Whether two bytes of such a word stand in `rest`: without a branch, so that the compiler makes it wide.
@@ -709,7 +745,7 @@ fn any_case_level(word: &[u8]) -> Option<Level> {
 fn short_level(word: &[u8]) -> Option<Level> {
     match word {
         b"TRC" | b"DBG" | b"INF" | b"DEBU" => Some(Level::Low),
-        b"WRN" | b"FTL" | b"PNC" | b"ERRO" => Some(Level::High),
+        b"WRN" | b"FTL" | b"PNC" | b"ERRO" | b"FATA" | b"PANI" => Some(Level::High),
         _ => None,
     }
 }
@@ -767,6 +803,11 @@ mod tests {
             "3:04PM INF up",
             "1:M 23 Nov 2026 10:00:00.000 * up",
             "[src/main.rs:11:20] x = 3",
+            "  2026-11-23T10:00:00.312960Z  INFO shop: up",
+            "http: 2026/11/23 10:00:00 up",
+            "[GIN] 2026/11/23 - 10:00:00 | 200 | 11µs | GET \"/\"",
+            "[GIN-debug] GET /a --> main.f (3 handlers)",
+            "INFO[0012] up",
             "PHP Deprecated:  old in /x.php on line 3",
             "=PROGRESS REPORT==== 23-Nov-2026::10:00:00 ===",
             "<6>up",
@@ -799,6 +840,8 @@ mod tests {
             "[Mon Nov 23 10:00:00.123456 2026] [core:error] [pid 1] bad",
             "2026-11-23 10:00:00 request failed",
             "WARNING: bad",
+            "ERRO[0012] bad",
+            "http: 2026/11/23 10:00:00 http: panic serving 127.0.0.1:3: bad",
             "CRITICAL bad",
             "[pool-1-thread-2] ERROR com.acme.Main - bad",
             "E, [2026-11-23T10:00:00.0 #1] ERROR -- : bad",
@@ -873,6 +916,11 @@ mod tests {
             "+ set -x",
             "   100  idle    0.10",
             "  INFO inside a message",
+            "deployed 2026/11/23 by hand",
+            "ERRORS[0]",
+            "HINT: this may be a false positive",
+            "  2026-11-23 10:00:00 INFO inside a message",
+            "  2026-11-23T10:00:00Z inside a message",
             "==================",
             "ValueError: 2026-11-23 10:00:00 ERROR inner text",
             "since 2026-11-23 all is an ERROR",

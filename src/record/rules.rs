@@ -162,7 +162,7 @@ impl Rules {
         }
         match line.text {
             [.., b'0'..=b'9', b'.'] | [.., b'0'..=b'9'] => ask | self.by_number_stop,
-            [.., b'{' | b'['] => ask | self.by_open_end,
+            [.., b'{' | b'[' | b'('] => ask | self.by_open_end,
             _ => ask,
         }
     }
