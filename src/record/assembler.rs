@@ -1,6 +1,7 @@
 //! One stream's bytes in, its records out.
 
 use super::familiar::Familiar;
+use super::language::{Error, Language};
 use super::line::{CLIP, Line, names_error, strip_colours, trim_end};
 use super::machine::{Emit, Machine, Marks};
 use super::rules::{Rules, Seen, language};
@@ -9,6 +10,9 @@ use super::{Kind, Part, Record, Sink, Stamp, Trace};
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How many lines may stand between the line that announces an error and the one that names it.
+const ANNOUNCING: usize = 20;
 
 /// Makes records of one stream.
 ///
@@ -486,9 +490,9 @@ impl Emit {
 /// What a traceback in `bytes` says, as far as it is in them.
 fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
     let lang = language(marks.language);
-    let error = marks.error.and_then(|at| line_at(bytes, at));
-    let (exception_type, exception_message) =
-        error.map_or((None, None), |(text, _)| lang.error(text));
+    let (exception_type, exception_message) = marks
+        .error
+        .map_or((None, None), |at| named(bytes, lang, at, marks.frame));
     let frame = marks.frame.and_then(|at| line_at(bytes, at));
     let frame = frame
         .map(|(text, end)| lang.frame(text, line_at(bytes, end).unwrap_or_default().0))
@@ -501,6 +505,20 @@ fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
         line: frame.line,
         function: frame.function,
     }
+}
+
+/// What the line at `at` says of the error or, where that only announces it, the next that does before the `frame`.
+fn named<'a>(bytes: &'a [u8], lang: &dyn Language, at: usize, frame: Option<usize>) -> Error<'a> {
+    let (mut at, mut tries) = (at, 0);
+    while let Some((text, next)) = line_at(bytes, at) {
+        let error = lang.error(text);
+        tries += 1;
+        if error != (None, None) || tries > ANNOUNCING || frame.is_none_or(|frame| next >= frame) {
+            return error;
+        }
+        at = next;
+    }
+    (None, None)
 }
 
 /// The line of `bytes` that begins at `at`, and where the next one does.

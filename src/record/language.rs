@@ -50,6 +50,8 @@ pub(super) struct State {
     pub(super) fenced: bool,
     /// Belongs to the line before it whatever that line's level is.
     pub(super) always_joins: bool,
+    /// Joins a logger's line only if it follows directly.
+    pub(super) direct: bool,
     /// Where the line that names the error begins, counted from the record's first byte.
     pub(super) error: Option<usize>,
     /// The same for the frame nearest the error.

@@ -4,7 +4,7 @@
 //! [`Machine::out`]; all bytes that it was told of and that are not there yet are undecided.
 
 use super::language::{Head, Opening, Shape, State, Step};
-use super::line::{Line, brackets};
+use super::line::{Line, brackets, qualified_error};
 use super::logstart::{Log, Pair, Start};
 use super::rules::{Rules, Seen, Set, by_name, language, members};
 use std::time::Duration;
@@ -76,6 +76,8 @@ struct Pending {
     open_end: bool,
     /// The line before announced the next, which is no head of its own whatever it looks like.
     nested: bool,
+    /// Behind a logger's line that is a head: lines of its message.
+    message: bool,
 }
 
 /// The state of one stream.
@@ -272,7 +274,8 @@ impl Machine {
             (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
             (Start::Log(log), None) => {
                 let log = Log {
-                    is_head: seen.shape == Shape::Firm,
+                    is_head: seen.shape == Shape::Firm
+                        || log.high && seen.heads != 0 && qualified_error(line.text),
                     ..log
                 };
                 let colon = ends_colon(line.text);
@@ -334,9 +337,11 @@ impl Machine {
         if seen.opener.is_some() {
             // Another's traceback.
         } else if line.blank() {
-            if self.pending.lines < BLANKS && self.hold(len) {
+            if (self.pending.message || self.pending.lines < BLANKS) && self.hold(len) {
                 return;
             }
+        } else if self.pending.message && seen.heads == 0 && self.hold(len) {
+            return;
         } else if joins_log(line, depth) || colon && self.pending.lines == 0 && opens_value(line) {
             return self.join_log(line, len);
         } else if log.high && rules.each().any(|(_, l)| l.context(line)) {
@@ -344,8 +349,9 @@ impl Machine {
         } else if depth > 0 && self.hold(len) {
             return self.count_brackets(line);
         } else if log.is_head && seen.heads == 0 && self.hold(len) {
+            self.pending.message = true;
             return;
-        } else if log.high && seen.heads != 0 && self.long.is_none() {
+        } else if log.high && seen.heads != 0 && self.long.is_none() && !self.pending.message {
             // Spring Boot writes a blank line before the exception.
             self.commit(0);
             return self.hold_head(line, seen, len);
@@ -678,7 +684,8 @@ fn announced(rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen) -> Option<(u
     }
     let (language, state) = opened(seen, line, line.at)?;
     let inner = line.indent >= 2 && state.indent == line.indent && !line.body().starts_with(b"+");
-    let joins = state.always_joins || state.seen && (log.high || inner);
+    let near = !state.direct || line.held == 0;
+    let joins = state.always_joins || near && state.seen && (log.high || inner);
     joins.then_some((language, state))
 }
 
