@@ -186,8 +186,7 @@ fn frame(body: &[u8]) -> bool {
 
 /// A server's report of its own crash.
 fn server(text: &[u8]) -> Option<u8> {
-    let uwsgi = text.starts_with(b"!!! uWSGI process ") && text.ends_with(b" !!!")
-        || text.starts_with(b"*** backtrace of ") && text.ends_with(b" ***");
+    let uwsgi = text.starts_with(b"!!! uWSGI process ") && text.ends_with(b" !!!");
     let redis = text.starts_with(b"=== REDIS BUG REPORT START")
         || text.starts_with(b"=== VALKEY BUG REPORT START");
     let mysql = text[0].is_ascii_digit()
@@ -209,7 +208,14 @@ fn crash(state: &mut State, line: &Line<'_>) -> Step {
         state.fenced = false;
         return if ends { Step::End } else { Step::Foreign };
     }
-    if state.phase != BUG_REPORT && log_start(line).is_some() {
+    // Where the C library has no `backtrace`, uWSGI's first line is all.
+    let outside = match state.phase {
+        BACKTRACE if state.lines == 1 => !text.starts_with(b"*** backtrace of "),
+        BACKTRACE => memmem::find(text, b"[0x").is_none(),
+        SIGNAL => log_start(line).is_some(),
+        _ => false,
+    };
+    if outside {
         return Step::Foreign;
     }
     if line.blank() {
@@ -323,6 +329,10 @@ uwsgi(uwsgi_backtrace+0x2f) [0x55b58e2f04df]
 *** end of backtrace ***
 %%
 DAMN ! worker 1 (pid: 21140) died :( trying respawn ...
+%%
+!!! uWSGI process 21141 got Segmentation Fault !!!
+%%
+DAMN ! worker 1 (pid: 21141) died :( trying respawn ...
 %%
 === REDIS BUG REPORT START: Cut & paste starting from here ===
 20102:M 28 Nov 2026 13:42:51.794 # Redis 7.0.15 crashed by signal: 11, si_code: 2

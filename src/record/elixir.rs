@@ -18,7 +18,7 @@ impl Language for Elixir {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"*=we123456789"
+        b"*=we[0123456789"
     }
 
     /// Logger adds `Last message:` and `State:`.
@@ -40,7 +40,7 @@ impl Language for Elixir {
         let heading = line.indent == 0 && body.starts_with(b"== ") && body.ends_with(b" ==");
         let diagnostic =
             line.indent >= 3 && (body.starts_with(b"warning: ") || body.starts_with(b"error: "));
-        if heading || diagnostic || line.indent == 2 && test(body) {
+        if heading || diagnostic || terminated(line) || line.indent == 2 && test(body) {
             Opening::Head(Shape::Firm)
         } else {
             Opening::No
@@ -144,6 +144,11 @@ fn gutter(body: &[u8]) -> bool {
     rest.starts_with(GUTTER.as_bytes()) || rest.starts_with("└─ ".as_bytes())
 }
 
+/// Plug's `[error] #PID<0.512.0> running ShopWeb.Endpoint (…) terminated`: server and request stand before the exception.
+fn terminated(line: &Line<'_>) -> bool {
+    line.text.ends_with(b" terminated") && after(line.text, b"[error] #PID<").is_some()
+}
+
 /// `1) test adds (OrderTest)`
 fn test(body: &[u8]) -> bool {
     let name = number(body).and_then(|(_, rest)| rest.strip_prefix(b") "));
@@ -202,6 +207,15 @@ State: %{}
 == Compilation error in file lib/a.ex ==
 ** (SyntaxError) lib/a.ex:1:1: bad
     (elixir 1.14.0) lib/kernel.ex:1: x
+%%
+10:00:01.130 request_id=F8a [error] #PID<0.512.0> running ShopWeb.Endpoint (connection #PID<0.511.0>, stream id 1) terminated
+Server: localhost:4000 (http)
+Request: GET /orders
+** (exit) an exception was raised:
+    ** (RuntimeError) boom
+        (shop 0.1.0) lib/shop.ex:12: Shop.f/2
+%%
+10:00:01.130 [error] #PID<0.512.0> running ShopWeb.Endpoint (connection #PID<0.511.0>, stream id 1) terminated
 %%
 ** a list item
 %%

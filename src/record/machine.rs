@@ -340,7 +340,7 @@ impl Machine {
             if (self.pending.message || self.pending.lines < BLANKS) && self.hold(len) {
                 return;
             }
-        } else if self.pending.message && seen.heads == 0 && self.hold(len) {
+        } else if self.pending.message && seen.shape == Shape::Brief && self.hold(len) {
             return;
         } else if joins_log(line, depth) || colon && self.pending.lines == 0 && opens_value(line) {
             return self.join_log(line, len);
@@ -348,7 +348,7 @@ impl Machine {
             return self.commit(len);
         } else if depth > 0 && self.hold(len) {
             return self.count_brackets(line);
-        } else if log.is_head && seen.heads == 0 && self.hold(len) {
+        } else if log.is_head && seen.shape == Shape::Brief && self.hold(len) {
             self.pending.message = true;
             return;
         } else if log.high && seen.heads != 0 && self.long.is_none() && !self.pending.message {
@@ -684,7 +684,7 @@ fn announced(rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen) -> Option<(u
     }
     let (language, state) = opened(seen, line, line.at)?;
     let inner = line.indent >= 2 && state.indent == line.indent && !line.body().starts_with(b"+");
-    let near = !state.direct || line.held == 0;
+    let near = !state.direct || log.is_head || line.held == 0;
     let joins = state.always_joins || near && state.seen && (log.high || inner);
     joins.then_some((language, state))
 }
