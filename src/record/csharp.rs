@@ -12,6 +12,8 @@ pub(super) struct CSharp;
 
 /// Behind an inner exception's head, whose message may have several lines. Phase 0 is between frames.
 const INNER: u8 = 1;
+/// Behind `Exception data:`, whose entries are indented further.
+const DATA: u8 = 3;
 /// Behind the runtime's announcement that it ends the process: a message, then frames.
 const FATAL: u8 = 2;
 
@@ -44,7 +46,7 @@ impl Language for CSharp {
                 ..State::default()
             });
         }
-        if line.indent == 0 && (unhandled(text).is_some() || class_head(text)) {
+        if line.indent == 0 && (unhandled(text).is_some() || head(text)) {
             return Opening::Head(Shape::Firm);
         }
         if line.errors {
@@ -88,14 +90,19 @@ impl Language for CSharp {
             return Step::Continue;
         }
         // `FailFast` prints the exception that it was given behind the frames; `depth` tells that it may come.
-        let given = state.depth > 0 && state.phase == 0 && line.indent == 0 && class_head(body);
+        let given = state.depth > 0 && state.phase == 0 && line.indent == 0 && head(body);
         if inner(body) || given {
             // An inner exception that was never thrown has no frames.
             state.phase = if body.ends_with(b"<---") { 0 } else { INNER };
             state.depth = 0;
             return Step::Continue;
         }
+        if line.indent > 0 && body == b"Exception data:" {
+            state.phase = DATA;
+            return Step::Continue;
+        }
         match state.phase {
+            DATA if line.indent > 2 => Step::Continue,
             _ if repeats(body) || body == b"<---" => Step::Continue,
             FATAL | INNER if unhandled(line.text).is_none() => Step::Hold,
             _ => Step::Foreign,
@@ -106,6 +113,9 @@ impl Language for CSharp {
         let text = unhandled(text).unwrap_or(text);
         if fatal(text) {
             return (None, Some(text));
+        }
+        if let Some((kind, message)) = numbered(text) {
+            return (Some(kind), Some(message));
         }
         if !class_head(text) {
             let (kind, message) = named_error(text);
@@ -157,8 +167,8 @@ fn unhandled(text: &[u8]) -> Option<&[u8]> {
 
 /// ` ---> System.Exception: inner`, `---> (Inner Exception #0) …`; a docker build writes ` ---> 0a1b2c3d`.
 fn inner(body: &[u8]) -> bool {
-    let head = body.strip_prefix(b"---> ");
-    head.is_some_and(|head| class_head(head) || head.starts_with(b"(Inner Exception #"))
+    let behind = body.strip_prefix(b"---> ");
+    behind.is_some_and(|text| head(text) || text.starts_with(b"(Inner Exception #"))
 }
 
 /// `at A.B(String c) in file:line 3`, `at A.B () [0x00002] in file:3`, `at A.B()`.
@@ -181,9 +191,28 @@ fn frame(body: &[u8]) -> bool {
             || !body.starts_with(b"at ") && memmem::find(rest, b") ").is_some())
 }
 
-/// A frame whose name is written in a way of its own, but whose place is not.
+/// A frame among others may have a name of its own: `at lambda_method1(Closure, Object)`.
 fn located(body: &[u8]) -> bool {
-    body.starts_with(b"at ") && memmem::find(body, b") in ").is_some()
+    let called = body.ends_with(b")") && body.contains(&b'(');
+    body.starts_with(b"at ") && (called || memmem::find(body, b") in ").is_some())
+}
+
+/// A type alone, or with its message.
+fn head(text: &[u8]) -> bool {
+    class_head(text) || numbered(text).is_some()
+}
+
+/// Type and message of `Npgsql.PostgresException (0x80004005): text`: an error code stands between them.
+fn numbered(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let kind = &text[..dotted_len(text)];
+    let code = text[kind.len()..].strip_prefix(b" (")?;
+    let message = after(&code[..], b"): ")?;
+    let digits = &code[..code.len() - message.len() - 3];
+    let known = kind.contains(&b'.')
+        && digits
+            .iter()
+            .all(|b| b.is_ascii_hexdigit() || matches!(b, b'x' | b'-'));
+    known.then(|| (kind, before(message, b" ---> ").unwrap_or(message)))
 }
 
 /// What follows `at `, and Mono's note of a stub that the runtime made itself: `(wrapper managed-to-native) `.
@@ -263,6 +292,25 @@ System.AggregateException: One or more. (a) (b)
 Unhandled exception. System.Exception: other
    at Shop.P.Main(String[] a)
 %%
+Npgsql.PostgresException (0x80004005): 42P01: relation \"x\" does not exist
+
+POSITION: 15
+   at Npgsql.Internal.NpgsqlConnector.ReadMessageLong(Boolean async)
+   at lambda_method1(Closure, Object)
+  Exception data:
+    Severity: ERROR
+    SqlState: 42P01
+%%
+next
+%%
+System.Exception: outer
+ ---> Microsoft.Data.Sqlite.SqliteException (0x80004005): SQLite Error 19: 'x'.
+   at Shop.P.Add(Int32 a)
+   --- End of inner exception stack trace ---
+   at Shop.P.Main(String[] a)
+%%
+  indented
+%%
 Process terminated. state is broken
 really
    at System.Environment.FailFast(System.String, System.Exception)
@@ -325,6 +373,11 @@ at most (three) words
         assert_eq!(
             traces(text),
             ["csharp System.Exception|bad|c:/a b.cs|36|A.B.C"]
+        );
+        let text = "Npgsql.PostgresException (0x80004005): 42P01: no\n   at A.B.C(String d)\n";
+        assert_eq!(
+            traces(text),
+            ["csharp Npgsql.PostgresException|42P01: no|||A.B.C"]
         );
         let text = "\nUnhandled Exception:\nSystem.IO.IOException: bad\n  at A.B.C (System.String d) [0x00000] in /srv/U.cs:3 \n";
         assert_eq!(
