@@ -75,32 +75,14 @@ impl Language for CSharp {
     }
 
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
-        let body = line.body();
         if line.blank() {
             return Step::Hold;
         }
-        if line.indent > 0 && (frame(body) || located(body)) {
-            state.frame = state.frame.or(Some(line.at));
-            state.seen = true;
-            state.phase = 0;
+        if let Some(phase) = phase_behind(state, line) {
+            state.phase = phase;
             return Step::Continue;
         }
-        if separator(line) {
-            state.phase = 0;
-            return Step::Continue;
-        }
-        // `FailFast` prints the exception that it was given behind the frames; `depth` tells that it may come.
-        let given = state.depth > 0 && state.phase == 0 && line.indent == 0 && head(body);
-        if inner(body) || given {
-            // An inner exception that was never thrown has no frames.
-            state.phase = if body.ends_with(b"<---") { 0 } else { INNER };
-            state.depth = 0;
-            return Step::Continue;
-        }
-        if line.indent > 0 && body == b"Exception data:" {
-            state.phase = DATA;
-            return Step::Continue;
-        }
+        let body = line.body();
         match state.phase {
             DATA if line.indent > 2 => Step::Continue,
             _ if repeats(body) || body == b"<---" => Step::Continue,
@@ -110,7 +92,9 @@ impl Language for CSharp {
     }
 
     fn error<'a>(&self, text: &'a [u8]) -> Error<'a> {
-        let text = unhandled(text).unwrap_or(text);
+        let text = unhandled(text)
+            .or_else(|| text.strip_prefix(b"Fatal error. "))
+            .unwrap_or(text);
         if fatal(text) {
             return (None, Some(text));
         }
@@ -155,6 +139,27 @@ impl Language for CSharp {
             function,
         }
     }
+}
+
+/// The phase that a line of a certain form begins.
+fn phase_behind(state: &mut State, line: &Line<'_>) -> Option<u8> {
+    let body = line.body();
+    if line.indent > 0 && (frame(body) || located(body)) {
+        state.frame = state.frame.or(Some(line.at));
+        state.seen = true;
+        return Some(0);
+    }
+    if separator(line) {
+        return Some(0);
+    }
+    // `FailFast` prints the exception that it was given behind the frames; `depth` tells that it may come.
+    let given = state.depth > 0 && state.phase == 0 && line.indent == 0 && head(body);
+    if inner(body) || given {
+        state.depth = 0;
+        // An inner exception that was never thrown has no frames.
+        return Some(if body.ends_with(b"<---") { 0 } else { INNER });
+    }
+    (line.indent > 0 && body == b"Exception data:").then_some(DATA)
 }
 
 /// What follows `Unhandled exception. ` (.NET), `Unhandled Exception: ` (.NET Framework), `Unhandled Exception:` (Mono).
@@ -206,7 +211,7 @@ fn head(text: &[u8]) -> bool {
 fn numbered(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let kind = &text[..dotted_len(text)];
     let code = text[kind.len()..].strip_prefix(b" (")?;
-    let message = after(&code[..], b"): ")?;
+    let message = after(code, b"): ")?;
     let digits = &code[..code.len() - message.len() - 3];
     let known = kind.contains(&b'.')
         && digits
@@ -311,6 +316,43 @@ System.Exception: outer
 %%
   indented
 %%
+12:00:01 fail: Shop.Orders[0]
+      bad
+%%
+2026-11-28 12:00:00.1234|ERROR|Shop.Orders|failed|Shop.StockException: order 5 failed
+second line
+
+  indented: yes
+ ---> System.InvalidOperationException: stock is negative
+   at Shop.Orders.Mid()
+%%
+2026-11-28 12:00:00.1234|ERROR|Shop.Orders|failed|Shop.StockException: order 5 failed
+%%
+orders down
+%%
+  indented
+%%
+2026-11-28 12:00:00.1234|ERROR|Shop.Orders|failed|Shop.StockException: order 5 failed
+%%
+retrying
+%%
+Traceback (most recent call last):
+  File \"a.py\", line 1, in <module>
+ValueError: bad
+%%
+System.Exception: alone
+%%
+at most (three) words
+%%
+ ---> 0a1b2c3d
+",
+        );
+    }
+
+    #[test]
+    fn fatal_ends() {
+        records(
+            "
 Process terminated. state is broken
 really
    at System.Environment.FailFast(System.String, System.Exception)
@@ -341,28 +383,6 @@ Unbehandelte Ausnahme: System.InvalidOperationException: falsch ---> System.Exce
    bei Shop.Orders.Mid() in C:\\src\\U.cs:Zeile 9.
    --- Ende der internen Ausnahmestapelüberwachung ---
    bei Shop.P.Main(String[] a)
-%%
-12:00:01 fail: Shop.Orders[0]
-      bad
-%%
-2026-11-28 12:00:00.1234|ERROR|Shop.Orders|failed|Shop.StockException: order 5 failed
-second line
-
-  indented: yes
- ---> System.InvalidOperationException: stock is negative
-   at Shop.Orders.Mid()
-%%
-2026-11-28 12:00:00.1234|ERROR|Shop.Orders|failed|Shop.StockException: order 5 failed
-%%
-orders down
-%%
-  indented
-%%
-System.Exception: alone
-%%
-at most (three) words
-%%
- ---> 0a1b2c3d
 ",
         );
     }

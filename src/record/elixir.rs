@@ -26,12 +26,16 @@ impl Language for Elixir {
         true
     }
 
+    /// The compiler's warnings look like a logger's, and then the program raises.
+    fn follows_directly(&self) -> bool {
+        true
+    }
+
     fn open(&self, line: &Line<'_>) -> Opening {
         let body = line.body();
         if line.indent == 0 && banner(body) {
             return Opening::Trace(State {
                 seen: true,
-                direct: true,
                 error: Some(0),
                 frame: compiler(body).map(|_| 0),
                 ..State::default()

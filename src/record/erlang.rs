@@ -66,7 +66,7 @@ impl Language for Erlang {
         if state.phase == SCRIPT && line.indent == 0 {
             return Step::Foreign;
         }
-        self.mark(state, line);
+        mark(state, line);
         let first = state.lines == 1 && state.phase != SERVER;
         // `depth` tells that the line before ended in a colon.
         let promised = std::mem::replace(&mut state.depth, i32::from(line.text.ends_with(b":")));
@@ -97,22 +97,20 @@ impl Language for Erlang {
     }
 }
 
-impl Erlang {
-    /// Notes where the reason and the innermost frame stand; `indent` tells that the reason is next.
-    fn mark(&self, state: &mut State, line: &Line<'_>) {
-        let body = line.body();
-        let announces = body.starts_with(b"** Reason for termination")
-            || body.starts_with(b"Error in process ");
-        let reason_next = std::mem::replace(&mut state.indent, usize::from(announces)) == 1;
-        let first = state.lines == 1 && state.phase == 0;
-        if first || reason_next || body.starts_with(b"exception ") {
-            state.error = Some(line.at);
-        }
-        // A report of the program's own may be no more than a message.
-        state.seen |= announces || body.starts_with(b"** ") || body == b"crasher:";
-        if state.frame.is_none() && called(body).is_some() {
-            state.frame = Some(line.at);
-        }
+/// Notes where the reason and the innermost frame stand; `indent` tells that the reason is next.
+fn mark(state: &mut State, line: &Line<'_>) {
+    let body = line.body();
+    let announces =
+        body.starts_with(b"** Reason for termination") || body.starts_with(b"Error in process ");
+    let reason_next = std::mem::replace(&mut state.indent, usize::from(announces)) == 1;
+    let first = state.lines == 1 && state.phase == 0;
+    if first || reason_next || body.starts_with(b"exception ") {
+        state.error = Some(line.at);
+    }
+    // A report of the program's own may be no more than a message.
+    state.seen |= announces || body.starts_with(b"** ") || body == b"crasher:";
+    if state.frame.is_none() && called(body).is_some() {
+        state.frame = Some(line.at);
     }
 }
 

@@ -50,8 +50,6 @@ pub(super) struct State {
     pub(super) fenced: bool,
     /// Belongs to the line before it whatever that line's level is.
     pub(super) always_joins: bool,
-    /// Joins a logger's line only if it follows directly.
-    pub(super) direct: bool,
     /// Where the line that names the error begins, counted from the record's first byte.
     pub(super) error: Option<usize>,
     /// The same for the frame nearest the error.
@@ -131,6 +129,11 @@ pub(super) trait Language: Sync {
     }
     /// Whether the message ends the traceback, so that its further lines are seen only by the prefix that they lack.
     fn message_last(&self) -> bool {
+        false
+    }
+    /// Whether what opens its traceback follows the logger's message directly: then no blank line stands between, but
+    /// further lines of that message may.
+    fn follows_directly(&self) -> bool {
         false
     }
     /// Whether `line` opens a traceback.

@@ -22,6 +22,11 @@ impl Language for Lua {
         ODD_WORD
     }
 
+    /// `debug.traceback` puts the stack behind the message's last line.
+    fn follows_directly(&self) -> bool {
+        true
+    }
+
     fn open(&self, line: &Line<'_>) -> Opening {
         if line.text == OPENER {
             return Opening::Trace(State {

@@ -331,7 +331,11 @@ impl Machine {
         seen: &Seen,
         len: usize,
     ) {
-        if let Some((language, state)) = announced(rules, log, line, seen) {
+        let message = self.pending.message;
+        let joins = |(name, _): &(u8, State)| {
+            !message || seen.opener != Some(*name) || language(*name).follows_directly()
+        };
+        if let Some((language, state)) = announced(rules, log, line, seen).filter(joins) {
             return self.join(language, state, len);
         }
         if seen.opener.is_some() {
@@ -340,8 +344,11 @@ impl Machine {
             if (self.pending.message || self.pending.lines < BLANKS) && self.hold(len) {
                 return;
             }
-        } else if self.pending.message && seen.shape == Shape::Brief && self.hold(len) {
-            return;
+        } else if self.pending.message {
+            let told = line.indent > 0 || seen.shape == Shape::Brief;
+            if told && self.hold(len) {
+                return;
+            }
         } else if joins_log(line, depth) || colon && self.pending.lines == 0 && opens_value(line) {
             return self.join_log(line, len);
         } else if log.high && rules.each().any(|(_, l)| l.context(line)) {
@@ -351,7 +358,7 @@ impl Machine {
         } else if log.is_head && seen.shape == Shape::Brief && self.hold(len) {
             self.pending.message = true;
             return;
-        } else if log.high && seen.heads != 0 && self.long.is_none() && !self.pending.message {
+        } else if log.high && seen.heads != 0 && self.long.is_none() {
             // Spring Boot writes a blank line before the exception.
             self.commit(0);
             return self.hold_head(line, seen, len);
@@ -682,11 +689,11 @@ fn announced(rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen) -> Option<(u
             ));
         }
     }
-    let (language, state) = opened(seen, line, line.at)?;
+    let (name, state) = opened(seen, line, line.at)?;
     let inner = line.indent >= 2 && state.indent == line.indent && !line.body().starts_with(b"+");
-    let near = !state.direct || log.is_head || line.held == 0;
+    let near = line.held == 0 || log.is_head || !language(name).follows_directly();
     let joins = state.always_joins || near && state.seen && (log.high || inner);
-    joins.then_some((language, state))
+    joins.then_some((name, state))
 }
 
 /// The traceback that a certain opener opens, in a record in which the opener stands at `at`.
