@@ -1,6 +1,7 @@
 //! One stream's bytes in, its records out.
 
 use super::familiar::Familiar;
+use super::language::Language;
 use super::line::{CLIP, Line, names_error, strip_colours, trim_end};
 use super::machine::{Emit, Machine, Marks};
 use super::rules::{Rules, Seen, language};
@@ -9,6 +10,9 @@ use super::{Kind, Part, Record, Sink, Stamp, Trace};
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How many lines may stand between the line that announces an error and the one that names it.
+const ANNOUNCING: usize = 20;
 
 /// Makes records of one stream.
 ///
@@ -488,7 +492,10 @@ impl Emit {
 fn trace<'a>(bytes: &'a [u8], marks: Marks, plain: &'a mut [Vec<u8>; 3]) -> Trace<'a> {
     let lang = language(marks.language);
     let [error_line, frame_line, below] = plain;
-    let error = marks.error.and_then(|at| line_at(bytes, at, error_line));
+    let error = marks.error.and_then(|at| {
+        let at = naming(bytes, lang, at, marks.frame, error_line);
+        line_at(bytes, at, error_line)
+    });
     let (exception_type, exception_message) =
         error.map_or((None, None), |(text, _)| lang.error(text));
     let frame = marks.frame.and_then(|at| line_at(bytes, at, frame_line));
@@ -506,6 +513,30 @@ fn trace<'a>(bytes: &'a [u8], marks: Marks, plain: &'a mut [Vec<u8>; 3]) -> Trac
         line: frame.line,
         function: frame.function,
     }
+}
+
+/// Where the error is named: at `at` or, where that line only announces it, at the next that does before the `frame`.
+fn naming(
+    bytes: &[u8],
+    lang: &dyn Language,
+    at: usize,
+    frame: Option<usize>,
+    plain: &mut Vec<u8>,
+) -> usize {
+    let mut from = at;
+    for _ in 0..ANNOUNCING {
+        let Some((text, next)) = line_at(bytes, from, plain) else {
+            break;
+        };
+        if lang.error(text) != (None, None) {
+            return from;
+        }
+        if frame.is_none_or(|frame| next >= frame) {
+            break;
+        }
+        from = next;
+    }
+    at
 }
 
 /// The line of `bytes` that begins at `at`, without colours, and where the next one does. `plain` holds what had some.

@@ -3,6 +3,7 @@
 use super::go::RULE;
 use super::language::{Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step};
 use super::line::{Line, after, number, trim};
+use super::logstart::log_start;
 use memchr::memmem;
 
 /// libstdc++, and LLVM's and GCC's sanitizers.
@@ -24,6 +25,12 @@ const AT: u8 = 5;
 const MAP: u8 = 6;
 /// In backward-cpp's stack.
 const BACKWARD: u8 = 7;
+/// From uWSGI's word of a signal to the end of its backtrace.
+const BACKTRACE: u8 = 8;
+/// Between the marks of Redis's and Valkey's bug report.
+const BUG_REPORT: u8 = 9;
+/// What MySQL and MariaDB say of a signal, up to the next log line.
+const SIGNAL: u8 = 10;
 
 /// How far a report may run without its end.
 const REPORT_LINES: u32 = 2000;
@@ -34,7 +41,7 @@ impl Language for Cpp {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"t=Ap*S"
+        b"t=Ap*S!0123456789"
     }
 
     fn signs(&self) -> u8 {
@@ -66,6 +73,15 @@ impl Language for Cpp {
             return Opening::Trace(State {
                 phase: BACKWARD,
                 seen: true,
+                ..State::default()
+            });
+        }
+        if let Some(phase) = server(text) {
+            return Opening::Trace(State {
+                phase,
+                seen: true,
+                fenced: phase == BUG_REPORT,
+                error: Some(0),
                 ..State::default()
             });
         }
@@ -177,6 +193,7 @@ impl Language for Cpp {
             BACKWARD => backward(state, line),
             REPORT | SUMMARY => report(state, line),
             RACE => race(state, line),
+            BACKTRACE | BUG_REPORT | SIGNAL => crash(state, line),
             FRAMES if line.blank() => Step::Hold,
             FRAMES if line.indent > 0 && line.held == 0 => Step::Continue,
             FRAMES if line.text.starts_with(b"SUMMARY: ") => Step::End,
@@ -230,6 +247,47 @@ fn sanitizer(text: &[u8]) -> bool {
 fn frame(body: &[u8]) -> bool {
     let numbered = body.strip_prefix(b"#").and_then(number);
     numbered.is_some_and(|(_, rest)| rest.starts_with(b" 0x") || rest.starts_with(b" "))
+}
+
+/// A server's report of its own crash.
+fn server(text: &[u8]) -> Option<u8> {
+    let uwsgi = text.starts_with(b"!!! uWSGI process ") && text.ends_with(b" !!!");
+    let redis = text.starts_with(b"=== REDIS BUG REPORT START")
+        || text.starts_with(b"=== VALKEY BUG REPORT START");
+    let mysql = text[0].is_ascii_digit()
+        && text.ends_with(b" ;")
+        && memmem::find(text, b" got signal ").is_some();
+    match (uwsgi, redis, mysql) {
+        (true, ..) => Some(BACKTRACE),
+        (_, true, _) => Some(BUG_REPORT),
+        (.., true) => Some(SIGNAL),
+        _ => None,
+    }
+}
+
+fn crash(state: &mut State, line: &Line<'_>) -> Step {
+    let text = line.text;
+    let ends = text == b"*** end of backtrace ***"
+        || text.starts_with(b"===") && memmem::find(text, b" BUG REPORT END").is_some();
+    if ends || state.lines > REPORT_LINES {
+        state.fenced = false;
+        return if ends { Step::End } else { Step::Foreign };
+    }
+    // Where the C library has no `backtrace`, uWSGI's first line is all.
+    let outside = match state.phase {
+        BACKTRACE if state.lines == 1 => !text.starts_with(b"*** backtrace of "),
+        BACKTRACE => memmem::find(text, b"[0x").is_none(),
+        SIGNAL => log_start(line).is_some(),
+        _ => false,
+    };
+    if outside {
+        return Step::Foreign;
+    }
+    if line.blank() {
+        Step::Hold
+    } else {
+        Step::Continue
+    }
 }
 
 /// A report's sections have headings of many kinds; its end is `ABORTING`, or what does not belong behind the summary.
@@ -435,6 +493,45 @@ SUMMARY: ThreadSanitizer: data race
 ==================
 %%
 heading
+",
+        );
+    }
+
+    #[test]
+    fn servers_that_crashed() {
+        records(
+            "
+!!! uWSGI process 21140 got Segmentation Fault !!!
+*** backtrace of 21140 ***
+uwsgi(uwsgi_backtrace+0x2f) [0x55b58e2f04df]
+*** end of backtrace ***
+%%
+DAMN ! worker 1 (pid: 21140) died :( trying respawn ...
+%%
+!!! uWSGI process 21141 got Segmentation Fault !!!
+%%
+DAMN ! worker 1 (pid: 21141) died :( trying respawn ...
+%%
+=== REDIS BUG REPORT START: Cut & paste starting from here ===
+20102:M 28 Nov 2026 13:42:51.794 # Redis 7.0.15 crashed by signal: 11, si_code: 2
+
+------ STACK TRACE ------
+EIP:
+
+=== REDIS BUG REPORT END. Make sure to include from START to END. ===
+%%
+
+%%
+2026-11-28T13:48:50Z UTC - mysqld got signal 11 ;
+Most likely, you have hit a bug.
+
+/usr/sbin/mysqld(my_print_stacktrace+0x2e)[0x55ec30a1287e]
+%%
+2026-11-28T13:48:51Z 0 [Note] up
+%%
+2026-11-28T13:48:51Z 0 [Note] he got signal 11
+%%
+plain
 ",
         );
     }

@@ -145,6 +145,11 @@ pub(super) trait Language: Sync {
     fn message_last(&self) -> bool {
         false
     }
+    /// Whether what opens its traceback follows the logger's message directly: then no blank line stands between, but
+    /// further lines of that message may.
+    fn follows_directly(&self) -> bool {
+        false
+    }
     /// Whether `line` opens a traceback.
     fn open(&self, line: &Line<'_>) -> Opening;
     /// Whether `line` makes the head that is held, or the logger's line before it, a traceback.

@@ -43,6 +43,10 @@ enum Level {
     High,
 }
 
+/// Digits of an epoch in seconds, and in milliseconds.
+const SECONDS: usize = 10;
+const MILLISECONDS: usize = 13;
+
 /// Months, as every C library, Java and Go write them.
 const MONTHS: &[&[u8; 3]] = &[
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
@@ -74,10 +78,13 @@ pub(super) fn log_start(line: &Line<'_>) -> Option<Start> {
             .or_else(|| redis(text))
             .or_else(|| relative(text)),
         b'[' => bracketed(text),
+        b'@' => tai64(text),
         b'{' => json_object(text),
         b'=' => erlang(text),
         b'<' => syslog_priority(text),
-        b'(' => stamped_behind(after(text, b") ")?.trim_ascii_start(), None),
+        b'(' => timestamp(&text[1..])
+            .map(|rest| levelled(text, rest))
+            .or_else(|| stamped_behind(after(text, b") ")?.trim_ascii_start(), None)),
         b':' => access(line),
         b'A'..=b'Z' => capital(line),
         b'a'..=b'z' => small(line),
@@ -116,6 +123,7 @@ fn small(line: &Line<'_>) -> Option<Start> {
     logfmt(text)
         .or_else(|| small_level(text))
         .or_else(|| go_prefixed(text))
+        .or_else(|| level_then_stamp(line))
         .or_else(|| hostname_access(line))
         .or_else(|| named(line))
 }
@@ -259,6 +267,14 @@ fn small_level(text: &[u8]) -> Option<Start> {
         .map(|(_, high)| log(*high))
 }
 
+/// `error 2026-11-23 10:00:00 text`
+fn level_then_stamp(line: &Line<'_>) -> Option<Start> {
+    let (word, rest) = line.text.split_at(line.word);
+    let stamp = rest.strip_prefix(b" ")?;
+    timestamp(stamp.strip_prefix(b"[").unwrap_or(stamp))?;
+    any_case_level(word).map(|level| log(level == Level::High))
+}
+
 /// `PHP Warning:  …`
 fn php(rest: &[u8]) -> Option<Start> {
     const WORDS: &[(&[u8], bool)] = &[
@@ -374,6 +390,22 @@ fn access_tail(rest: &[u8]) -> Option<Start> {
     day_month_slashed(&rest[open + 1..]).map(|_| Start::Alone)
 }
 
+/// `@400000005f0e1d2a1b2c3d4e …`: daemontools' multilog, runit's svlogd, s6-log.
+fn tai64(text: &[u8]) -> Option<Start> {
+    let stamp = text.get(1..25)?;
+    let rest = text[25..].strip_prefix(b" ")?;
+    stamp
+        .iter()
+        .all(u8::is_ascii_hexdigit)
+        .then(|| levelled(text, rest))
+}
+
+/// `[   12.345678] text`: the kernel's seconds since boot.
+fn since_boot(within: &[u8]) -> bool {
+    let rest = number(within.trim_ascii_start()).and_then(|(_, rest)| rest.strip_prefix(b"."));
+    rest.is_some_and(|micros| micros.len() == 6 && digits(micros))
+}
+
 /// `[…`: a stamp or a level in brackets, uWSGI's request line, Rust's `dbg!`.
 fn bracketed(text: &[u8]) -> Option<Start> {
     let inner = &text[1..];
@@ -389,6 +421,9 @@ fn bracketed(text: &[u8]) -> Option<Start> {
         return Some(log(level == Level::High));
     }
     let rest = &inner[close + 1..];
+    if since_boot(within) {
+        return Some(levelled(inner, rest));
+    }
     // slf4j-simple: `[main] ERROR com.acme.Main - text`.
     let levelled = || rest.strip_prefix(b" ").and_then(level_first);
     tornado(within)
@@ -447,7 +482,7 @@ fn dbg_place(within: &[u8], rest: &[u8]) -> Option<Start> {
 /// A line that begins with a timestamp.
 fn stamped(text: &[u8]) -> Option<Start> {
     let rest = timestamp(text)?;
-    if text[0].is_ascii_alphabetic() && java_util_logging(text) {
+    if text[0].is_ascii_alphabetic() && java_util_logging(text) && level_in(rest).is_none() {
         return Some(Start::Log(Log {
             pair: Pair::First,
             ..Log::default()
@@ -519,8 +554,10 @@ fn timestamp(text: &[u8]) -> Rest<'_> {
         b'0'..=b'9' => iso(text)
             .or_else(|| day_month_slashed(text))
             .or_else(|| day_month(text))
-            .or_else(|| slashed(text))
-            .or_else(|| bare_clock(text)),
+            .or_else(|| bare_clock(text))
+            .or_else(|| numeric_date(text))
+            .or_else(|| short_date(text))
+            .or_else(|| epoch(text)),
         b'A'..=b'Z' => month_day(text).or_else(|| weekday(text)),
         _ => None,
     }
@@ -532,9 +569,15 @@ fn iso(text: &[u8]) -> Rest<'_> {
         return None;
     }
     if digits(&text[4..8]) {
+        // `20261128100000`
+        let whole = text.len() > 14 && digits(&text[8..14]) && !text[14].is_ascii_digit();
+        if whole && month_number(&text[4..6]) {
+            return Some(&text[14..]);
+        }
         let rest = text[8..]
             .strip_prefix(b"T")
-            .or_else(|| text[8..].strip_prefix(b" "))?;
+            .or_else(|| text[8..].strip_prefix(b" "))
+            .or_else(|| text[8..].strip_prefix(b"-"))?;
         return clock(rest).or_else(|| (rest.len() >= 6 && digits(&rest[..6])).then(|| &rest[6..]));
     }
     let sep = text[4];
@@ -553,14 +596,57 @@ fn iso(text: &[u8]) -> Rest<'_> {
     }
 }
 
-/// `26/11/23 10:00:00`, `11/23/2026 10:00:00`, in whatever order; only with a time.
-fn slashed(text: &[u8]) -> Rest<'_> {
-    let (_, rest) = number(text)?;
-    let (_, rest) = number(rest.strip_prefix(b"/")?)?;
-    let (_, rest) = number(rest.strip_prefix(b"/")?)?;
-    let date = text.len() - rest.len();
-    let rest = rest.strip_prefix(b",").unwrap_or(rest);
-    clock(rest.strip_prefix(b" ")?).filter(|_| date <= 10)
+/// `28.11.2026 10:00:00`, `11/28/2026, 10:00:00 AM`, `28/11/26 10:00:00`, logcat's `11-28 10:00:00.123`: with a time always.
+fn numeric_date(text: &[u8]) -> Rest<'_> {
+    let (day, rest) = number(text).filter(|(day, _)| *day <= 31)?;
+    let sep = *rest.first().filter(|b| matches!(b, b'.' | b'/' | b'-'))?;
+    let (month, rest) = number(&rest[1..]).filter(|(month, _)| *month <= 31)?;
+    let rest = match rest.strip_prefix(&[sep]) {
+        Some(year) => {
+            let n = year.iter().take_while(|b| b.is_ascii_digit()).count();
+            year.get(n..).filter(|_| matches!(n, 2 | 4))?
+        }
+        None => Some(rest).filter(|_| sep == b'-')?,
+    };
+    let rest = rest.strip_prefix(b",").unwrap_or(rest).strip_prefix(b" ")?;
+    (day.min(month) <= 12)
+        .then(|| clock(rest))
+        .flatten()
+        .map(behind_half)
+}
+
+/// `261128 10:00:00`, older MySQL's, which pads the hour with a space; `28 Nov 10:00:00`.
+fn short_date(text: &[u8]) -> Rest<'_> {
+    if text.len() > 7 && digits(&text[..6]) && text[6] == b' ' {
+        return clock(text[7..].strip_prefix(b" ").unwrap_or(&text[7..]));
+    }
+    let (day, rest) = number(text).filter(|(day, _)| *day <= 31)?;
+    let named = day > 0 && rest.first() == Some(&b' ') && rest.len() > 5 && month(&rest[1..]);
+    named
+        .then(|| clock(rest[4..].strip_prefix(b" ")?))
+        .flatten()
+}
+
+/// `1795873371.794 …`; without a fraction only in front of a level, as any number may begin a line.
+fn epoch(text: &[u8]) -> Rest<'_> {
+    let n = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    if !matches!(n, SECONDS | MILLISECONDS) || text[0] != b'1' {
+        return None;
+    }
+    let fraction = text[n..].strip_prefix(b".").unwrap_or_default();
+    let m = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+    if n == SECONDS && m >= 3 {
+        let rest = &fraction[m..];
+        let ends = matches!(
+            rest.first(),
+            Some(b' ' | b']' | b'\t' | b':' | b'|' | b';' | b',')
+        );
+        return ends.then_some(rest);
+    }
+    let rest = &text[n..];
+    let level = || level_in(rest).is_some_and(|(_, end)| end <= 16);
+    (matches!(rest.first(), Some(b' ' | b']' | b'\t' | b'|' | b';' | b',')) && level())
+        .then_some(rest)
 }
 
 /// `23/Nov/2026`, with a time behind `:` or a space.
@@ -605,9 +691,23 @@ fn month_day(text: &[u8]) -> Rest<'_> {
     }
     let rest = match rest.strip_prefix(b",") {
         Some(rest) => number(rest.trim_ascii_start())?.1,
-        None => rest,
+        // `Nov 28 2026 10:00:00`, of network devices.
+        None => year_behind(rest).unwrap_or(rest),
     };
-    clock(rest.strip_prefix(b",").unwrap_or(rest).strip_prefix(b" ")?)
+    clock(rest.strip_prefix(b",").unwrap_or(rest).strip_prefix(b" ")?).map(behind_half)
+}
+
+/// What follows `AM` or `PM`, if that does.
+fn behind_half(rest: &[u8]) -> &[u8] {
+    match rest {
+        [b' ', b'A' | b'P', b'M', behind @ ..] => behind,
+        _ => rest,
+    }
+}
+
+fn year_behind(rest: &[u8]) -> Rest<'_> {
+    let year = rest.get(1..5).filter(|year| digits(year))?;
+    (rest[0] == b' ' && rest.get(5) == Some(&b' ') && year[0] == b'2').then(|| &rest[5..])
 }
 
 /// `Mon Nov 23 14:31:51 2026`, `Mon, 23 Nov 2026 …`.
@@ -623,7 +723,7 @@ fn weekday(text: &[u8]) -> Rest<'_> {
 /// `10:00:00.000 ` or `10:00:00 `: Elixir's and logback's default.
 fn bare_clock(text: &[u8]) -> Rest<'_> {
     let rest = clock(text).or_else(|| kitchen(text))?;
-    matches!(rest.first(), Some(b' ' | b']')).then_some(rest)
+    matches!(rest.first(), Some(b' ' | b']' | b'\t' | b'|' | b';' | b')')).then_some(rest)
 }
 
 /// `3:04PM`: zerolog's console.
@@ -659,6 +759,11 @@ fn digits(text: &[u8]) -> bool {
     text.iter().all(u8::is_ascii_digit)
 }
 
+/// `01` to `12`
+fn month_number(text: &[u8]) -> bool {
+    matches!(text, [b'0', b'1'..=b'9'] | [b'1', b'0'..=b'2'])
+}
+
 fn month(text: &[u8]) -> bool {
     MONTHS.iter().any(|m| text.starts_with(*m))
 }
@@ -691,7 +796,12 @@ fn level_in(rest: &[u8]) -> Option<(Level, usize)> {
             .iter()
             .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
             .count();
-        if let Some(level) = level_at(rest, i, n) {
+        let level = match (words, level_at(rest, i, n)) {
+            // The first word may be one in any case.
+            (0, None) if apart(rest, i, i + n) => any_case_level(&rest[i..i + n]),
+            (_, level) => level,
+        };
+        if let Some(level) = level {
             return Some((level, i + n));
         }
         words += 1;
@@ -721,6 +831,12 @@ fn level_at(rest: &[u8], i: usize, n: usize) -> Option<Level> {
     (enclosed || labelled || padded(rest, i, i + n))
         .then(|| any_case_level(word))
         .flatten()
+}
+
+/// Between spaces or tabs.
+fn apart(rest: &[u8], start: usize, end: usize) -> bool {
+    let gap = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    gap(start.checked_sub(1).and_then(|i| rest.get(i))) && gap(rest.get(end))
 }
 
 /// `[info     ]` (structlog), `| error |`.
@@ -818,6 +934,26 @@ mod tests {
             "db.py:12 INFO up",
             "I 2026-11-23 10:00:00,000 up",
             "                    INFO     up",
+            "28.11.2026 10:00:00 up",
+            "28.11.2026, 10:00:00,123 INFO up",
+            "11/28/2026 10:00:00 AM up",
+            "11/28/26, 10:00:00 up",
+            "11-28 10:00:00.123  1000  1000 I ActivityManager: up",
+            "261128 10:00:00 [Note] up",
+            "261128  9:00:00 [Note] up",
+            "28 Nov 10:00:00 up",
+            "Nov 28 2026 10:00:00 up",
+            "20261128-10:00:00 up",
+            "20261128100000 up",
+            "1795873371.794 up",
+            "1795873371 INFO up",
+            "[1795873371794] [info] up",
+            "10:00:00|INFO|up",
+            "10:00:00\tinfo\tup",
+            "[   12.345678] usb 1-1: up",
+            "@400000005f0e1d2a1b2c3d4e up",
+            "(2026-11-23 10:00:00) up",
+            "info 2026-11-23 10:00:00 up",
         ] {
             assert!(
                 matches!(start(text), Some(Start::Log(l)) if !l.high),
@@ -864,6 +1000,15 @@ mod tests {
             "E 2026-11-23 10:00:00,000 bad",
             "(MainThread) 2026-11-23 10:00:00,000 ERROR bad",
             "                    ERROR    bad",
+            "28.11.2026 10:00:00 ERROR bad",
+            "11/28/2026 10:00:00 AM [warn] bad",
+            "1795873371 ERROR bad",
+            "2026-11-23 10:00:00\twarn\tbad",
+            "2026-11-23 10:00:00 Warning bad",
+            "@400000005f0e1d2a1b2c3d4e ERROR bad",
+            "warn [2026-11-23 10:00:00] bad",
+            "Nov 23, 2026 2:29:45 PM [error] bad",
+            "11/28/2026 10:00:00 AM Warning bad",
         ] {
             assert!(
                 matches!(start(text), Some(Start::Log(l)) if l.high),
@@ -901,6 +1046,16 @@ mod tests {
             "1/2/3 10:00",
             "2026 was a good year",
             "2026-11-2 short",
+            "1795873371 rows",
+            "1795873371.5 percent",
+            "28.11.2026 was a good day",
+            "1.2.3 10:00 released",
+            "10.0.0.1 10:00:00",
+            "28 Novices",
+            "[12.5] progress",
+            "@home",
+            "error while loading",
+            "(2026) was a good year",
             "at 10:00 the job ran",
             "Error: bad",
             "May I have 3 of them",

@@ -4,7 +4,7 @@
 //! [`Machine::out`]; all bytes that it was told of and that are not there yet are undecided.
 
 use super::language::{Behind, Head, Opening, Shape, State, Step};
-use super::line::{Line, brackets};
+use super::line::{Line, brackets, qualified_error};
 use super::logstart::{Log, Pair, Start};
 use super::rules::{OBJECT, Rules, Seen, Set, by_name, language, members};
 use std::time::Duration;
@@ -287,7 +287,11 @@ impl Machine {
             (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
             (Start::Log(log), None) => {
                 let log = Log {
-                    head: seen.shape,
+                    head: if log.high && seen.heads != 0 && qualified_error(line.text) {
+                        Shape::Firm
+                    } else {
+                        seen.shape
+                    },
                     ..log
                 };
                 let colon = ends_colon(line.text);
@@ -754,12 +758,13 @@ fn announced(rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen) -> Option<(u
             ));
         }
     }
-    let (language, state) = opened(seen, line, line.at)?;
+    let (name, state) = opened(seen, line, line.at)?;
     // Twisted indents by a tab.
     let deep = line.indent >= 2 || line.text.starts_with(b"\t");
     let inner = deep && state.indent == line.indent && !line.body().starts_with(b"+");
-    let joins = state.always_joins || state.seen && (log.high || inner);
-    joins.then_some((language, state))
+    let near = line.held == 0 || log.head == Shape::Firm || !language(name).follows_directly();
+    let joins = state.always_joins || near && state.seen && (log.high || inner);
+    joins.then_some((name, state))
 }
 
 /// The traceback that a certain opener opens, in a record in which the opener stands at `at`.

@@ -140,7 +140,9 @@ impl Rules {
         };
         match start {
             Some(Start::Alone) => return seen,
-            Some(Start::Log(log)) if !log.high && *first != b'=' => return seen,
+            Some(Start::Log(log)) if !log.high && *first != b'=' && !announces(line.text) => {
+                return seen;
+            }
             _ => {}
         }
         let ask = self.asked(*first, line);
@@ -171,6 +173,12 @@ impl Rules {
     pub(super) fn each(&self) -> impl Iterator<Item = (u8, &'static dyn Language)> {
         members(self.enabled)
     }
+}
+
+/// Whether a logger's line below WARNING may announce a report: Erlang's header, MySQL's word of a signal.
+#[inline]
+fn announces(text: &[u8]) -> bool {
+    matches!(text.last(), Some(b':' | b';'))
 }
 
 /// Asks the languages of `ask` about `line`.
