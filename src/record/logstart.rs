@@ -1,6 +1,7 @@
 //! Lines that certainly begin a record: those with a logger's prefix, access lines, JSON objects.
 
 use super::language::Shape;
+use super::rules::Set;
 use super::line::{Line, after, number};
 use memchr::{memchr, memmem};
 
@@ -22,6 +23,8 @@ pub(super) struct Log {
     /// How sure it is to be a traceback's head as well, if more than [`Shape::Brief`]; the message may have further lines
     /// before that goes on.
     pub(super) head: Shape,
+    /// Of which languages.
+    pub(super) heads: Set,
 }
 
 /// java.util.logging writes two lines: when and where, then the level and the message.
@@ -571,7 +574,10 @@ fn iso(text: &[u8]) -> Rest<'_> {
     if digits(&text[4..8]) {
         // `20261128100000`
         let whole = text.len() > 14 && digits(&text[8..14]) && !text[14].is_ascii_digit();
-        if whole && month_number(&text[4..6]) {
+        if !month_number(&text[4..6]) {
+            return None;
+        }
+        if whole {
             return Some(&text[14..]);
         }
         let rest = text[8..]

@@ -294,6 +294,10 @@ impl Machine {
                     },
                     ..log
                 };
+                let log = Log {
+                    heads: seen.heads,
+                    ..log
+                };
                 let colon = ends_colon(line.text);
                 let depth = i32::from(ends_open(line.text));
                 self.open = Some(Open {
@@ -366,12 +370,7 @@ impl Machine {
             return self.commit(len);
         } else if depth > 0 && self.hold(len) {
             return self.count_brackets(line);
-        } else if log.head > Shape::Brief
-            && (seen.heads == 0 || seen.shape < Shape::Firm || log.head == Shape::Firm)
-            && self.hold(len)
-        {
-            return;
-        } else if log.high && seen.heads != 0 && self.long.is_none() && self.only_blanks_held() {
+        } else if log.high && seen.heads != 0 && log.head == Shape::Brief && self.long.is_none() && self.only_blanks_held() {
             // Spring Boot writes a blank line before the exception.
             self.commit(0);
             return self.hold_head(line, seen, len);
@@ -385,15 +384,22 @@ impl Machine {
     /// A line that looks like nothing, or is behind one, behind a logger's line of WARNING or worse: of the same message, if
     /// a head that says so follows with its frames, else a record of its own.
     fn message_line(&mut self, rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen, len: usize) {
-        // JBoss writes the exception's head on the logger's line itself.
-        let frame = log.head >= Shape::Loose && seen.opener.is_none();
-        let found = frame.then(|| announced(rules, log, line, seen)).flatten();
-        if let Some((language, state)) = found {
+        // Where the logger's line names the error, its frames may follow.
+        let further = self.pending.role == Role::Message;
+        let joins = |(name, _): &(u8, State)| {
+            !further
+                || seen.opener != Some(*name)
+                || log.heads & 1 << name != 0
+                || language(*name).follows_directly()
+        };
+        let named = log.head > Shape::Brief;
+        let found = named.then(|| announced(rules, log, line, seen)).flatten();
+        if let Some((language, state)) = found.filter(joins) {
             self.join(language, state, len);
         } else if seen.opener.is_some() || self.pending.lines == HELD_LINES {
             self.close();
             self.fresh(line, seen, len);
-        } else if seen.heads != 0 && self.long.is_none() {
+        } else if seen.heads != 0 && (log.head == Shape::Brief || seen.shape == Shape::Firm) && self.long.is_none() {
             self.hold_head(line, seen, len);
         } else if self.hold(len) {
             self.pending.role = Role::Message;

@@ -213,6 +213,7 @@ stages: [
   build
 %%
 ]
+%%
 Order {
     id: 7,
     items: [

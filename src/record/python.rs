@@ -93,8 +93,12 @@ impl Language for Python {
         if line.indent == 2 && file_line(line.body()) {
             return Opening::Head(Shape::Firm);
         }
-        if line.text == RULE || line.text == TEST_RULE {
+        if line.text == RULE {
             return Opening::Head(Shape::Brief);
+        }
+        // unittest's dots stand before it, and may look like a type's name: `F.E`.
+        if line.text == TEST_RULE {
+            return Opening::Head(Shape::Firm);
         }
         if line.indent > 0 {
             return Opening::No;
