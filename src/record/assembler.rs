@@ -1,6 +1,7 @@
 //! One stream's bytes in, its records out.
 
 use super::familiar::Familiar;
+use super::language::Language;
 use super::line::{CLIP, Line, names_error, strip_colours, trim_end};
 use super::machine::{Emit, Machine, Marks};
 use super::rules::{Rules, Seen, language};
@@ -9,6 +10,9 @@ use super::{Kind, Part, Record, Sink, Stamp, Trace};
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How many lines may stand between the line that announces an error and the one that names it.
+const ANNOUNCING: usize = 20;
 
 /// Makes records of one stream.
 ///
@@ -316,10 +320,11 @@ impl Assembler {
             number: emit.parts + 1,
             last,
         });
+        let mut plain = Default::default();
         self.store.take(input, emit.len, |bytes, wall_us| {
-            let kind = emit
-                .trace
-                .map_or(Kind::Line, |marks| Kind::Traceback(trace(bytes, marks)));
+            let kind = emit.trace.map_or(Kind::Line, |marks| {
+                Kind::Traceback(trace(bytes, marks, &mut plain))
+            });
             sink.record(&Record {
                 bytes,
                 wall_us,
@@ -483,15 +488,22 @@ impl Emit {
     }
 }
 
-/// What a traceback in `bytes` says, as far as it is in them.
-fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
+/// What a traceback in `bytes` says, as far as it is in them; `plain` is for its lines without colours.
+fn trace<'a>(bytes: &'a [u8], marks: Marks, plain: &'a mut [Vec<u8>; 3]) -> Trace<'a> {
     let lang = language(marks.language);
-    let error = marks.error.and_then(|at| line_at(bytes, at));
+    let [error_line, frame_line, below] = plain;
+    let error = marks.error.and_then(|at| {
+        let at = naming(bytes, lang, at, marks.frame, error_line);
+        line_at(bytes, at, error_line)
+    });
     let (exception_type, exception_message) =
         error.map_or((None, None), |(text, _)| lang.error(text));
-    let frame = marks.frame.and_then(|at| line_at(bytes, at));
+    let frame = marks.frame.and_then(|at| line_at(bytes, at, frame_line));
     let frame = frame
-        .map(|(text, end)| lang.frame(text, line_at(bytes, end).unwrap_or_default().0))
+        .map(|(text, end)| {
+            let below = line_at(bytes, end, below).unwrap_or_default().0;
+            lang.frame(text, below)
+        })
         .unwrap_or_default();
     Trace {
         lang: lang.name(),
@@ -503,21 +515,38 @@ fn trace(bytes: &[u8], marks: Marks) -> Trace<'_> {
     }
 }
 
-/// The line of `bytes` that begins at `at`, and where the next one does.
-fn line_at(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
-    let end = memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
-    Some((uncoloured(trim_end(&rest[..end.min(CLIP)])), at + end))
-}
-
-/// Without escape sequences at both ends, which is where colours stand; a slice cannot leave out more.
-fn uncoloured(text: &[u8]) -> &[u8] {
-    let mut text = text;
-    while let [0x1b, b'[', rest @ ..] = text {
-        let Some(end) = rest.iter().position(|b| matches!(b, 0x40..=0x7e)) else {
+/// Where the error is named: at `at` or, where that line only announces it, at the next that does before the `frame`.
+fn naming(
+    bytes: &[u8],
+    lang: &dyn Language,
+    at: usize,
+    frame: Option<usize>,
+    plain: &mut Vec<u8>,
+) -> usize {
+    let mut from = at;
+    for _ in 0..ANNOUNCING {
+        let Some((text, next)) = line_at(bytes, from, plain) else {
             break;
         };
-        text = &rest[end + 1..];
+        if lang.error(text) != (None, None) {
+            return from;
+        }
+        if frame.is_none_or(|frame| next >= frame) {
+            break;
+        }
+        from = next;
     }
-    memchr(0x1b, text).map_or(text, |end| &text[..end])
+    at
+}
+
+/// The line of `bytes` that begins at `at`, without colours, and where the next one does. `plain` holds what had some.
+fn line_at<'a>(bytes: &'a [u8], at: usize, plain: &'a mut Vec<u8>) -> Option<(&'a [u8], usize)> {
+    let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+    let end = memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
+    let text = trim_end(&rest[..end.min(CLIP)]);
+    if memchr(0x1b, text).is_none() {
+        return Some((text, at + end));
+    }
+    strip_colours(text, plain);
+    Some((plain, at + end))
 }

@@ -12,6 +12,16 @@ pub(super) struct CSharp;
 
 /// Behind an inner exception's head, whose message may have several lines. Phase 0 is between frames.
 const INNER: u8 = 1;
+/// Behind `Exception data:`, whose entries are indented further.
+const DATA: u8 = 3;
+/// Behind the runtime's announcement that it ends the process: a message, then frames.
+const FATAL: u8 = 2;
+
+/// What stands before a frame, in the languages into which the .NET Framework was translated.
+const AT: &[&str] = &[
+    "at ", "bei ", "à ", "en ", "in ", "em ", "w ", "в ", "在 ", "場所 ", "위치: ", "konum: ",
+    "vid ",
+];
 
 impl Language for CSharp {
     fn name(&self) -> &'static str {
@@ -19,7 +29,7 @@ impl Language for CSharp {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"U"
+        b"UPSF"
     }
 
     fn signs(&self) -> u8 {
@@ -28,7 +38,15 @@ impl Language for CSharp {
 
     fn open(&self, line: &Line<'_>) -> Opening {
         let text = line.text;
-        if line.indent == 0 && (unhandled(text).is_some() || class_head(text)) {
+        if fatal(text) {
+            return Opening::Trace(State {
+                phase: FATAL,
+                depth: 1,
+                error: Some(0),
+                ..State::default()
+            });
+        }
+        if line.indent == 0 && (unhandled(text).is_some() || head(text)) {
             return Opening::Head(Shape::Firm);
         }
         if line.errors {
@@ -57,35 +75,32 @@ impl Language for CSharp {
     }
 
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
-        let body = line.body();
         if line.blank() {
             return Step::Hold;
         }
-        if line.indent > 0
-            && body.starts_with(b"at ")
-            && (frame(body) || memmem::find(body, b") in ").is_some())
-        {
-            state.frame = state.frame.or(Some(line.at));
-            state.phase = 0;
+        if let Some(phase) = phase_behind(state, line) {
+            state.phase = phase;
             return Step::Continue;
         }
-        if body.starts_with(b"--- End of ") {
-            state.phase = 0;
-            return Step::Continue;
-        }
-        if inner(body) {
-            state.phase = INNER;
-            return Step::Continue;
-        }
-        if state.phase == INNER {
-            Step::Hold
-        } else {
-            Step::Foreign
+        let body = line.body();
+        match state.phase {
+            DATA if line.indent > 2 => Step::Continue,
+            _ if repeats(body) || body == b"<---" => Step::Continue,
+            FATAL | INNER if unhandled(line.text).is_none() => Step::Hold,
+            _ => Step::Foreign,
         }
     }
 
     fn error<'a>(&self, text: &'a [u8]) -> Error<'a> {
-        let text = unhandled(text).unwrap_or(text);
+        let text = unhandled(text)
+            .or_else(|| text.strip_prefix(b"Fatal error. "))
+            .unwrap_or(text);
+        if fatal(text) {
+            return (None, Some(text));
+        }
+        if let Some((kind, message)) = numbered(text) {
+            return (Some(kind), Some(message));
+        }
         if !class_head(text) {
             let (kind, message) = named_error(text);
             return (
@@ -101,11 +116,13 @@ impl Language for CSharp {
     }
 
     fn frame<'a>(&self, text: &'a [u8], _: &'a [u8]) -> Frame<'a> {
-        let Some(body) = trim(text).strip_prefix(b"at ") else {
+        let Some(body) = behind_at(trim(text)) else {
             return Frame::default();
         };
         let function = before(body, b"(").map(trim);
-        let place = after(body, b" in ").filter(|p| !p.starts_with(b"<"));
+        let place = after(body, b") in ")
+            .or_else(|| after(body, b"] in "))
+            .filter(|p| !p.starts_with(b"<"));
         let Some(colon) = place.and_then(|p| p.iter().rposition(|b| *b == b':')) else {
             return Frame {
                 function,
@@ -124,6 +141,27 @@ impl Language for CSharp {
     }
 }
 
+/// The phase that a line of a certain form begins.
+fn phase_behind(state: &mut State, line: &Line<'_>) -> Option<u8> {
+    let body = line.body();
+    if line.indent > 0 && (frame(body) || located(body)) {
+        state.frame = state.frame.or(Some(line.at));
+        state.seen = true;
+        return Some(0);
+    }
+    if separator(line) {
+        return Some(0);
+    }
+    // `FailFast` prints the exception that it was given behind the frames; `depth` tells that it may come.
+    let given = state.depth > 0 && state.phase == 0 && line.indent == 0 && head(body);
+    if inner(body) || given {
+        state.depth = 0;
+        // An inner exception that was never thrown has no frames.
+        return Some(if body.ends_with(b"<---") { 0 } else { INNER });
+    }
+    (line.indent > 0 && body == b"Exception data:").then_some(DATA)
+}
+
 /// What follows `Unhandled exception. ` (.NET), `Unhandled Exception: ` (.NET Framework), `Unhandled Exception:` (Mono).
 fn unhandled(text: &[u8]) -> Option<&[u8]> {
     let rest = text
@@ -134,13 +172,13 @@ fn unhandled(text: &[u8]) -> Option<&[u8]> {
 
 /// ` ---> System.Exception: inner`, `---> (Inner Exception #0) …`; a docker build writes ` ---> 0a1b2c3d`.
 fn inner(body: &[u8]) -> bool {
-    let head = body.strip_prefix(b"---> ");
-    head.is_some_and(|head| class_head(head) || head.starts_with(b"(Inner Exception #"))
+    let behind = body.strip_prefix(b"---> ");
+    behind.is_some_and(|text| head(text) || text.starts_with(b"(Inner Exception #"))
 }
 
 /// `at A.B(String c) in file:line 3`, `at A.B () [0x00002] in file:3`, `at A.B()`.
 fn frame(body: &[u8]) -> bool {
-    let Some(rest) = body.strip_prefix(b"at ") else {
+    let Some(rest) = behind_at(body) else {
         return false;
     };
     let Some(open) = rest.iter().position(|b| *b == b'(') else {
@@ -154,7 +192,63 @@ fn frame(body: &[u8]) -> bool {
     dotted
         && (end.ends_with(b")")
             || memmem::find(rest, b") in ").is_some()
-            || memmem::find(rest, b") [0x").is_some())
+            || memmem::find(rest, b") [0x").is_some()
+            || !body.starts_with(b"at ") && memmem::find(rest, b") ").is_some())
+}
+
+/// A frame among others may have a name of its own: `at lambda_method1(Closure, Object)`.
+fn located(body: &[u8]) -> bool {
+    let called = body.ends_with(b")") && body.contains(&b'(');
+    body.starts_with(b"at ") && (called || memmem::find(body, b") in ").is_some())
+}
+
+/// A type alone, or with its message.
+fn head(text: &[u8]) -> bool {
+    class_head(text) || numbered(text).is_some()
+}
+
+/// Type and message of `Npgsql.PostgresException (0x80004005): text`: an error code stands between them.
+fn numbered(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let kind = &text[..dotted_len(text)];
+    let code = text[kind.len()..].strip_prefix(b" (")?;
+    let message = after(code, b"): ")?;
+    let digits = &code[..code.len() - message.len() - 3];
+    let known = kind.contains(&b'.')
+        && digits
+            .iter()
+            .all(|b| b.is_ascii_hexdigit() || matches!(b, b'x' | b'-'));
+    known.then(|| (kind, before(message, b" ---> ").unwrap_or(message)))
+}
+
+/// What follows `at `, and Mono's note of a stub that the runtime made itself: `(wrapper managed-to-native) `.
+fn behind_at(body: &[u8]) -> Option<&[u8]> {
+    let rest = AT.iter().find_map(|at| body.strip_prefix(at.as_bytes()))?;
+    match rest.strip_prefix(b"(wrapper ") {
+        Some(wrapped) => after(wrapped, b") "),
+        None => Some(rest),
+    }
+}
+
+/// `   --- End of inner exception stack trace ---`, translated or not, and the same of async methods in the first column.
+fn separator(line: &Line<'_>) -> bool {
+    let body = line.body();
+    body.starts_with(b"--- End of ")
+        || line.indent > 0 && body.starts_with(b"--- ") && body.ends_with(b" ---")
+}
+
+/// `Process terminated. message`, `Stack overflow.`, `Fatal error. System.AccessViolationException: …`, which newer
+/// runtimes break behind the full stop.
+fn fatal(text: &[u8]) -> bool {
+    text.starts_with(b"Process terminated.")
+        || text == b"Stack overflow."
+        || text == b"Fatal error."
+        || text.starts_with(b"Fatal error. ")
+}
+
+/// `Repeat 24107 times:` and the rule below it.
+fn repeats(body: &[u8]) -> bool {
+    let times = body.starts_with(b"Repeat") && body.ends_with(b" times:");
+    times || body.len() > 8 && body.iter().all(|b| *b == b'-')
 }
 
 #[cfg(test)]
@@ -192,6 +286,60 @@ Unhandled exception. System.InvalidOperationException: outer
 %%
 done
 %%
+System.AggregateException: One or more. (a) (b)
+ ---> System.Exception: a
+   --- End of inner exception stack trace ---
+   at Shop.P.Main(String[] a)
+ ---> (Inner Exception #1) System.Exception: b<---
+%%
+
+%%
+Unhandled exception. System.Exception: other
+   at Shop.P.Main(String[] a)
+%%
+Npgsql.PostgresException (0x80004005): 42P01: relation \"x\" does not exist
+
+POSITION: 15
+   at Npgsql.Internal.NpgsqlConnector.ReadMessageLong(Boolean async)
+   at lambda_method1(Closure, Object)
+  Exception data:
+    Severity: ERROR
+    SqlState: 42P01
+%%
+next
+%%
+System.Exception: outer
+ ---> Microsoft.Data.Sqlite.SqliteException (0x80004005): SQLite Error 19: 'x'.
+   at Shop.P.Add(Int32 a)
+   --- End of inner exception stack trace ---
+   at Shop.P.Main(String[] a)
+%%
+  indented
+%%
+12:00:01 fail: Shop.Orders[0]
+      bad
+%%
+2026-11-28 12:00:00.1234|ERROR|Shop.Orders|failed|Shop.StockException: order 5 failed
+second line
+
+  indented: yes
+ ---> System.InvalidOperationException: stock is negative
+   at Shop.Orders.Mid()
+%%
+2026-11-28 12:00:00.1234|ERROR|Shop.Orders|failed|Shop.StockException: order 5 failed
+%%
+orders down
+%%
+  indented
+%%
+2026-11-28 12:00:00.1234|ERROR|Shop.Orders|failed|Shop.StockException: order 5 failed
+%%
+retrying
+%%
+Traceback (most recent call last):
+  File \"a.py\", line 1, in <module>
+ValueError: bad
+%%
 System.Exception: alone
 %%
 at most (three) words
@@ -202,11 +350,59 @@ at most (three) words
     }
 
     #[test]
+    fn fatal_ends() {
+        records(
+            "
+Process terminated. state is broken
+really
+   at System.Environment.FailFast(System.String, System.Exception)
+   at Shop.P.Main(System.String[])
+System.Exception: why
+%%
+2026-11-28 12:00:00 INFO up
+%%
+Stack overflow.
+Repeat 24107 times:
+--------------------------------
+   at Shop.Orders.Rec(Int32)
+--------------------------------
+   at Shop.P.Main(System.String[])
+%%
+Process terminated. Nothing follows
+%%
+orders down
+%%
+
+%%
+Unhandled Exception:
+System.IO.IOException: bad
+  at (wrapper remoting-invoke-with-check) System.IO.FileStream..ctor(string,bool)
+  at Shop.P.Main (System.String[] a) [0x0027b] in /srv/app/U.cs:31 
+%%
+Unbehandelte Ausnahme: System.InvalidOperationException: falsch ---> System.Exception: innen
+   bei Shop.Orders.Mid() in C:\\src\\U.cs:Zeile 9.
+   --- Ende der internen Ausnahmestapelüberwachung ---
+   bei Shop.P.Main(String[] a)
+",
+        );
+    }
+
+    #[test]
     fn what_it_says() {
         let text = "System.Exception: bad ---> System.Other: x\n   at A.B.C(String d) in c:/a b.cs:line 36\n";
         assert_eq!(
             traces(text),
             ["csharp System.Exception|bad|c:/a b.cs|36|A.B.C"]
+        );
+        let text = "Npgsql.PostgresException (0x80004005): 42P01: no\n   at A.B.C(String d)\n";
+        assert_eq!(
+            traces(text),
+            ["csharp Npgsql.PostgresException|42P01: no|||A.B.C"]
+        );
+        let text = "\nUnhandled Exception:\nSystem.IO.IOException: bad\n  at A.B.C (System.String d) [0x00000] in /srv/U.cs:3 \n";
+        assert_eq!(
+            traces(text),
+            ["csharp System.IO.IOException|bad|/srv/U.cs|3|A.B.C"]
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Erlang: the reports of `error_logger` and SASL.
 
-use super::language::{Error, Frame, Language, Opening, State, Step};
-use super::line::{Line, after, before, trim};
+use super::language::{Error, Frame, Head, Language, Opening, State, Step};
+use super::line::{Line, after, before, number, trim};
 use memchr::memmem;
 
 /// The BEAM's own reports.
@@ -9,6 +9,8 @@ pub(super) struct Erlang;
 
 /// What `escript` says of an uncaught exception: indented lines follow.
 const SCRIPT: u8 = 1;
+/// Behind `** Last message in was …`: the report of a server that stopped, in a logger's own layout.
+const SERVER: u8 = 2;
 
 /// How many lines a report may have: one whose end was lost must not go on for ever.
 const REPORT_LINES: u32 = 2000;
@@ -19,12 +21,12 @@ impl Language for Erlang {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"=e"
+        b"=e*0123456789"
     }
 
     fn open(&self, line: &Line<'_>) -> Opening {
         let text = line.text;
-        if text.starts_with(b"escript: exception ") {
+        if text.starts_with(b"escript: exception ") || shell(text).starts_with(b"** exception ") {
             return Opening::Trace(State {
                 phase: SCRIPT,
                 seen: true,
@@ -32,55 +34,164 @@ impl Language for Erlang {
                 ..State::default()
             });
         }
-        let report =
-            text.starts_with(b"=") && text[1..].first().is_some_and(u8::is_ascii_uppercase);
-        if line.indent > 0 || !report || memmem::find(text, b" REPORT====").is_none() {
+        if line.indent > 0 || !(report(text) || heading(text)) {
             return Opening::No;
         }
-        let seen = !matches!(text[1], b'I' | b'P');
         Opening::Trace(State {
-            seen,
+            seen: text.starts_with(b"=CRASH") || text.starts_with(b"=SUPERVISOR"),
             error: Some(0),
             ..State::default()
         })
     }
 
-    /// A report ends with a blank line.
+    /// `** Last message in was boom` and its kin, which are the second line of a server's last words.
+    fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
+        (head.lines == 0 && line.indent == 0 && second_of_report(line.text)).then_some(State {
+            phase: SERVER,
+            seen: true,
+            error: Some(head.at),
+            ..State::default()
+        })
+    }
+
+    /// A report ends with a blank line, a message of the program's own with its last line.
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
         state.lines += 1;
-        if state.phase == SCRIPT {
-            return if line.indent > 0 && !line.blank() {
-                Step::Continue
-            } else {
-                Step::Foreign
+        if line.blank() {
+            return match state.phase {
+                SCRIPT => Step::Foreign,
+                _ => Step::End,
             };
         }
-        if line.blank() {
-            return Step::End;
+        if state.phase == SCRIPT && line.indent == 0 {
+            return Step::Foreign;
         }
-        if state.lines == 1 {
-            state.error = Some(line.at);
-        }
+        mark(state, line);
+        let first = state.lines == 1 && state.phase != SERVER;
+        // `depth` tells that the line before ended in a colon.
+        let promised = std::mem::replace(&mut state.depth, i32::from(line.text.ends_with(b":")));
         if state.lines > REPORT_LINES {
             Step::Foreign
-        } else {
+        } else if first || line.indent > 0 || promised == 1 || line.text.starts_with(b"** ") {
             Step::Continue
+        } else if state.phase == SERVER {
+            Step::Foreign
+        } else {
+            Step::Hold
         }
     }
 
     fn error<'a>(&self, text: &'a [u8]) -> Error<'a> {
-        if let Some(rest) = after(text, b"escript: exception ") {
+        let text = trim(text);
+        if let Some(rest) = after(text, b"exception ") {
             return (before(rest, b": "), after(rest, b": ").map(trim));
         }
-        let kind = after(text, b"with exit value:")
-            .map(trim)
-            .filter(|k| !k.is_empty());
-        (kind, Some(trim(text)).filter(|t| !t.starts_with(b"=")))
+        let term = text.strip_prefix(b"** ").unwrap_or(text);
+        let message = Some(term).filter(|t| !t.is_empty() && !report(t) && !heading(t));
+        let spoken = text.starts_with(b"** ") || text.starts_with(b"{");
+        (reason(term).filter(|_| spoken), message)
     }
 
-    fn frame<'a>(&self, _: &'a [u8], _: &'a [u8]) -> Frame<'a> {
-        Frame::default()
+    fn frame<'a>(&self, text: &'a [u8], _: &'a [u8]) -> Frame<'a> {
+        called(trim(text)).unwrap_or_default()
     }
+}
+
+/// Notes where the reason and the innermost frame stand; `indent` tells that the reason is next.
+fn mark(state: &mut State, line: &Line<'_>) {
+    let body = line.body();
+    let announces =
+        body.starts_with(b"** Reason for termination") || body.starts_with(b"Error in process ");
+    let reason_next = std::mem::replace(&mut state.indent, usize::from(announces)) == 1;
+    let first = state.lines == 1 && state.phase == 0;
+    if first || reason_next || body.starts_with(b"exception ") {
+        state.error = Some(line.at);
+    }
+    // A report of the program's own may be no more than a message.
+    state.seen |= announces || body.starts_with(b"** ") || body == b"crasher:";
+    if state.frame.is_none() && called(body).is_some() {
+        state.frame = Some(line.at);
+    }
+}
+
+/// What the shell answers, without its prompt: `1> ** exception error: …`.
+fn shell(text: &[u8]) -> &[u8] {
+    number(text)
+        .and_then(|(_, rest)| rest.strip_prefix(b"> "))
+        .unwrap_or(text)
+}
+
+/// `=ERROR REPORT==== 23-Nov-2026::14:37:11 ===`
+fn report(text: &[u8]) -> bool {
+    text.starts_with(b"=")
+        && text[1..].first().is_some_and(u8::is_ascii_uppercase)
+        && memmem::find(text, b" REPORT====").is_some()
+}
+
+/// `2026-11-28T13:37:36.482796+00:00 error:`, the header of OTP 21 and later: the message begins on the next line.
+fn heading(text: &[u8]) -> bool {
+    const LEVELS: &[&[u8]] = &[
+        b"emergency",
+        b"alert",
+        b"critical",
+        b"error",
+        b"warning",
+        b"notice",
+        b"info",
+        b"debug",
+    ];
+    let Some(space) = text.iter().position(|b| *b == b' ') else {
+        return false;
+    };
+    let level = text[space + 1..].strip_suffix(b":");
+    text.get(10) == Some(&b'T') && level.is_some_and(|level| LEVELS.contains(&level))
+}
+
+fn second_of_report(text: &[u8]) -> bool {
+    const LINES: &[&[u8]] = &[
+        b"** Last message in was ",
+        b"** Last event = ",
+        b"** Last event was: ",
+        b"** Last event in was ",
+        b"** Was installed in ",
+        b"** When Server state == ",
+        b"** Started from ",
+    ];
+    LINES.iter().any(|line| text.starts_with(line))
+}
+
+/// The atom of `badarith`, `{badarith,[…` or `{{badmatch,1},[…`.
+fn reason(term: &[u8]) -> Option<&[u8]> {
+    let braces = term.iter().take_while(|b| **b == b'{').count();
+    let atom = &term[braces..];
+    let len = atom
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'@'))
+        .count();
+    let lower = atom.first().is_some_and(u8::is_ascii_lowercase);
+    let ends = matches!(atom.get(len), None | Some(b',' | b'}'));
+    (lower && ends).then_some(&atom[..len])
+}
+
+/// `in function  crash:f/2 (crash.erl, line 8)`, `{crash,f,2,[{file,"crash.erl"},{line,8}]}`
+fn called(body: &[u8]) -> Option<Frame<'_>> {
+    if let Some(rest) = body.strip_prefix(b"in function ") {
+        let place = after(rest, b" (");
+        return Some(Frame {
+            file: place.and_then(|p| before(p, b", line ")),
+            line: place
+                .and_then(|p| number(after(p, b", line ")?))
+                .map(|n| n.0),
+            function: Some(trim(before(rest, b" (").unwrap_or(rest))),
+        });
+    }
+    let at = memmem::find(body, b"{file,\"")?;
+    let file = before(&body[at + 7..], b"\"")?;
+    Some(Frame {
+        file: Some(file),
+        line: after(&body[at..], b"{line,").and_then(number).map(|n| n.0),
+        function: None,
+    })
 }
 
 #[cfg(test)]
@@ -112,16 +223,60 @@ escript: exception error: no match of right hand side value 2
   in function  erl_eval:expr/5 (erl_eval.erl, line 450)
 %%
 =ERROR
+%%
+=WARNING REPORT==== 23-Nov-2026::14:37:11.248472 ===
+disk 91%
+%%
+plain
+%%
+2026-11-28T13:37:36.481193+00:00 info:
+up
+%%
+2026-11-28T13:37:36.482193+00:00 info:
+up
+%%
+plain
+%%
+2026-11-28T13:37:36.482796+00:00 error:
+** Generic server shop terminating 
+** Last message in was boom
+** Reason for termination ==
+** {function_clause,[{lists,nth,[0,[1,2]]},
+                     {crash,handle_call,3}]}
+
+%%
+2026-11-28 13:37:36.482 [error] <0.79.0> ** Generic server shop terminating 
+** Last message in was boom
+** When Server state == [1,2]
+** Reason for termination ==
+** very_bad
+%%
+plain
+%%
+** exception error: an error occurred when evaluating an arithmetic expression
+     in function  crash:f/1 (crash.erl, line 3)
+%%
+2> ** exception error: no function clause matching lists:nth(x,[]) (lists.erl, line 198)
+     in operator  '/'/2
+%%
+** bold
 ",
         );
     }
 
     #[test]
     fn what_it_says() {
-        let text = "=ERROR REPORT==== 23-Nov-2026::14:37:11 ===\nError in process <0.79.0> with exit value:\n{badarith,[]}\n\n";
+        let text = "=ERROR REPORT==== 23-Nov-2026::14:37:11 ===\nError in process <0.79.0> with exit value:\n{badarg,[{t,'-go/0-fun-0-',0,[{file,\"t.erl\"},{line,10}]}]}\n\n";
         assert_eq!(
             traces(text),
-            ["erlang |Error in process <0.79.0> with exit value:|||"]
+            [
+                "erlang badarg|{badarg,[{t,'-go/0-fun-0-',0,[{file,\"t.erl\"},{line,10}]}]}|t.erl|10|"
+            ]
+        );
+        let text = "=CRASH REPORT==== 23-Nov-2026::14:37:11 ===\n  crasher:\n    pid: <0.80.0>\n    exception error: bad argument\n      in function  crash:handle_cast/2 (crash.erl, line 8)\n  neighbours:\n\n";
+        assert_eq!(
+            traces(text),
+            ["erlang error|bad argument|crash.erl|8|crash:handle_cast/2"]
         );
     }
 }

@@ -42,13 +42,14 @@ impl Familiar {
     #[inline]
     pub(super) fn recognise(&self, line: &[u8]) -> Option<Log> {
         let known = &self.prefix[..self.len];
-        let (front, _) = line.split_at_checked(known.len())?;
+        let (front, rest) = line.split_at_checked(known.len())?;
         let digit = |b: u8| b.wrapping_sub(b'0') < 10;
         // Without a branch in it, so that the compiler makes it wide.
         let same = known.iter().zip(front).fold(true, |same, (a, b)| {
             same & ((a == b) | (digit(*a) & digit(*b)))
         });
-        (self.len > 0 && same).then_some(self.log)
+        // Erlang's header is a prefix and nothing else; its message is the next line.
+        (self.len > 0 && same && !matches!(rest, b"\n" | b"\r\n" | b"")).then_some(self.log)
     }
 }
 

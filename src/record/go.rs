@@ -14,6 +14,17 @@ const RACE: u8 = 1;
 /// zap's pairs of function and place, without a goroutine.
 const PAIRS: u8 = 2;
 
+/// In what gin's Recovery writes, before the stack.
+const REQUEST: u8 = 3;
+/// In that stack.
+const GIN: u8 = 4;
+
+/// How many lines a request and a message have at most in front of it.
+const REQUEST_LINES: u32 = 100;
+
+/// How many lines a wrapped error's message may have between two stacks of pkg/errors.
+const WRAPPED_LINES: usize = 5;
+
 /// How far a race report may run without its end.
 const RACE_LINES: u32 = 2000;
 
@@ -26,7 +37,7 @@ impl Language for Go {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"pfSgru=["
+        b"pfSgru=[Es2h"
     }
 
     fn signs(&self) -> u8 {
@@ -44,16 +55,15 @@ impl Language for Go {
                 ..State::default()
             });
         }
-        let head = [
-            &b"panic: "[..],
-            b"fatal error: ",
-            b"SIG",
-            b"runtime: ",
-            b"unexpected fault address ",
-            b"[signal ",
-        ]
-        .iter()
-        .any(|word| text.starts_with(word));
+        if text.ends_with(b" panic recovered:") && after(text, b"[Recovery] ").is_some() {
+            return Opening::Trace(State {
+                phase: REQUEST,
+                seen: true,
+                ..State::default()
+            });
+        }
+        // The message may have several lines before the stack.
+        let head = head(text) || after(text, b"http: panic serving ").is_some();
         if text == RULE
             || head && (!text.starts_with(b"SIG") || memmem::find(text, b": ").is_some())
         {
@@ -94,17 +104,21 @@ impl Language for Go {
                 ..seen
             });
         }
-        (head.lines == 1 && text.starts_with(b"\t") && source(line.body())).then_some(State {
-            phase: PAIRS,
-            error: Some(0),
-            frame: Some(head.at),
-            ..seen
-        })
+        let message = head.lines == 2;
+        (matches!(head.lines, 1 | 2) && text.starts_with(b"\t") && source(line.body())).then_some(
+            State {
+                phase: PAIRS,
+                error: if message { Some(head.at) } else { Some(0) },
+                frame: Some(if message { head.second } else { head.at }),
+                ..seen
+            },
+        )
     }
 
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
         match state.phase {
             RACE => race(state, line),
+            REQUEST | GIN => gin(state, line),
             _ => stack(state, line),
         }
     }
@@ -115,6 +129,11 @@ impl Language for Go {
                 .strip_prefix(kind)
                 .and_then(|rest| rest.strip_prefix(b": "))
             {
+                // Only the first of several panics says what began it all.
+                let message = [&b" [recovered]"[..], b" [recovered, repanicked]"]
+                    .iter()
+                    .find_map(|mark| message.strip_suffix(*mark))
+                    .unwrap_or(message);
                 return (Some(&text[..kind.len()]), Some(trim(message)));
             }
         }
@@ -123,12 +142,18 @@ impl Language for Go {
         }
         match before(text, b": ") {
             Some(name) if name.starts_with(b"SIG") => (Some(name), after(text, b": ").map(trim)),
+            _ if text.starts_with(b"runtime error: ") => (Some(b"panic"), Some(trim(text))),
             _ if text == b"WARNING: DATA RACE" => (Some(&text[9..]), None),
             _ => (None, None),
         }
     }
 
     fn frame<'a>(&self, text: &'a [u8], below: &'a [u8]) -> Frame<'a> {
+        if let Some(place) = gin_place(text) {
+            let frame = self.frame(b"", place);
+            let function = before(trim(below), b": ");
+            return Frame { function, ..frame };
+        }
         let function = text
             .iter()
             .rposition(|b| *b == b'(')
@@ -147,6 +172,23 @@ impl Language for Go {
             function,
         }
     }
+}
+
+/// The first words of what the runtime, or a program, says in front of a stack.
+fn head(text: &[u8]) -> bool {
+    [
+        &b"panic: "[..],
+        b"fatal error: ",
+        b"SIG",
+        b"runtime: ",
+        b"unexpected fault address ",
+        b"[signal ",
+        // pkg/errors prints message and stack by `%+v`.
+        b"Error: ",
+        b"stacktrace from panic: ",
+    ]
+    .iter()
+    .any(|word| text.starts_with(word))
 }
 
 /// `goroutine 7 [running]:`, with more in the brackets or before the colon.
@@ -211,7 +253,10 @@ fn stack(state: &mut State, line: &Line<'_>) -> Step {
     }
     // A log's limit may have cut the place behind the last call.
     let cut = line.held == 1 && !line.body().contains(&b' ');
+    // Between the stacks of a wrapped error its message stands.
+    let stacked = state.phase != PAIRS || line.held > 0;
     if text.starts_with(b"\t")
+        && stacked
         && (cut || source(line.body()) || text.starts_with(b"\tgoroutine running on "))
     {
         return Step::Continue;
@@ -231,17 +276,37 @@ fn stack(state: &mut State, line: &Line<'_>) -> Step {
     {
         return Step::Continue;
     }
+    if state.phase == PAIRS && line.indent == 0 && line.held < WRAPPED_LINES && !head(text) {
+        return Step::Hold;
+    }
+    // A stack that is printed by who recovered begins with his own frames.
+    if text.starts_with(b"panic(") && state.error.is_none() && state.depth == 0 {
+        state.depth = 1;
+        state.frame = None;
+    }
     if line.held == 0 && line.indent == 0 && call(text) {
-        if state.frame.is_none()
-            && !text.starts_with(b"panic(")
-            && !text.starts_with(b"runtime.")
-            && !text.starts_with(b"net/http.(*conn).serve.func")
-        {
+        if state.frame.is_none() && !machinery(text) {
             state.frame = Some(line.at);
         }
         return Step::Hold;
     }
     Step::Foreign
+}
+
+/// What stands above the frame that failed: the runtime's own, and what panics on behalf of its caller.
+fn machinery(text: &[u8]) -> bool {
+    const PREFIXES: &[&[u8]] = &[
+        b"panic(",
+        b"runtime.",
+        b"runtime/",
+        b"internal/",
+        b"sync.fatal(",
+        b"sync.throw(",
+        b"log.Panic",
+        b"log.(*Logger).Panic",
+        b"net/http.(*conn).serve.func",
+    ];
+    PREFIXES.iter().any(|prefix| text.starts_with(prefix))
 }
 
 /// `rax    0x0`: what a fatal signal dumps last.
@@ -255,6 +320,39 @@ fn register(text: &[u8]) -> bool {
         && rest.starts_with(b"0x")
         && rest.len() < text.len() - name
         && rest[2..].iter().all(u8::is_ascii_hexdigit)
+}
+
+/// `/srv/main.go:98 (0x98a95b)`, without its address.
+fn gin_place(text: &[u8]) -> Option<&[u8]> {
+    let place = before(text.strip_suffix(b")")?, b" (0x")?;
+    source(place).then_some(place)
+}
+
+/// A request, a blank line, the message, then pairs of place and function to the next blank line.
+fn gin(state: &mut State, line: &Line<'_>) -> Step {
+    state.lines += 1;
+    if gin_place(line.text).is_some() {
+        state.phase = GIN;
+        if state.frame.is_none() && memmem::find(line.text, b"/src/runtime/").is_none() {
+            state.frame = Some(line.at);
+        }
+        return Step::Continue;
+    }
+    if state.phase == GIN {
+        return match line.blank() {
+            true => Step::End,
+            false if line.text.starts_with(b"\t") => Step::Continue,
+            false => Step::Foreign,
+        };
+    }
+    if !line.blank() {
+        state.error = Some(line.at);
+    }
+    if state.lines <= REQUEST_LINES {
+        Step::Continue
+    } else {
+        Step::Foreign
+    }
 }
 
 fn race(state: &mut State, line: &Line<'_>) -> Step {
@@ -377,8 +475,77 @@ next
     }
 
     #[test]
+    fn web_servers() {
+        records(
+            "
+http: 2026/11/23 14:29:49 server.go:12: http: panic serving 127.0.0.1:34752: many
+lines
+
+  here
+goroutine 23 [running]:
+net/http.(*conn).serve.func1()
+\t/usr/lib/go/src/net/http/server.go:1850 +0xbf
+%%
+2026/11/23 14:29:49 http: panic serving 127.0.0.1:34752: alone
+%%
+plain
+%%
+2026/11/23 14:29:49 [Recovery] 2026/11/23 - 14:29:49 panic recovered:
+GET /a HTTP/1.1
+Host: shop
+
+runtime error: nil map
+/usr/lib/go/src/runtime/panic.go:260 (0x44d7b5)
+\tpanicmem: panic(memoryError)
+/srv/main.go:98 (0x98a95b)
+\tmain.func2: o.ID
+\x1b[0m
+%%
+plain
+%%
+[GIN] 2026/11/23 - 14:29:49 | 500 | 969µs | GET \"/a\"
+",
+        );
+    }
+
+    #[test]
+    fn wrapped_errors() {
+        records(
+            "
+2026-11-23T14:29:51Z ERROR failed: no such table
+main.load
+\t/srv/a.go:5
+runtime.goexit
+\t/usr/lib/go/src/runtime/asm_amd64.s:1594
+load orders
+main.load
+\t/srv/a.go:5
+%%
+plain
+%%
+Error: no such table
+main.load
+\t/srv/a.go:5
+%%
+Error: no such table
+%%
+next
+",
+        );
+    }
+
+    #[test]
     fn what_it_says() {
         let text = "panic: no\n\ngoroutine 1 [running]:\npanic({0x1, 0x2})\n\t/go/panic.go:8\nmain.f(0x1)\n\t/srv/a.go:4 +0x1\n";
+        assert_eq!(traces(text), ["go panic|no|/srv/a.go|4|main.f"]);
+        let text = "goroutine 1 [running]:\nruntime/debug.Stack()\n\t/go/stack.go:26\nmain.f.func1()\n\t/srv/a.go:3\npanic({0x1})\n\t/go/panic.go:8\nmain.f()\n\t/srv/a.go:5\n";
+        assert_eq!(traces(text), ["go ||/srv/a.go|5|main.f"]);
+        let text = "2026/11/23 14:29:49 [Recovery] 2026/11/23 - 14:29:49 panic recovered:\nGET / HTTP/1.1\n\nruntime error: no\n/go/src/runtime/a.go:2 (0x4)\n\tp: x\n/srv/a.go:9 (0x9)\n\tmain.f: o.ID\n\n";
+        assert_eq!(
+            traces(text),
+            ["go panic|runtime error: no|/srv/a.go|9|main.f"]
+        );
+        let text = "panic: no [recovered]\n\tpanic: b\n\ngoroutine 1 [running]:\nlog.Panicf({0x1})\n\t/go/log.go:8\nmain.f(0x1)\n\t/srv/a.go:4 +0x1\n";
         assert_eq!(traces(text), ["go panic|no|/srv/a.go|4|main.f"]);
         let text = "2026/11/23 14:29:49 http: panic serving 127.0.0.1:3: nil map\ngoroutine 23 [running]:\n";
         assert_eq!(traces(text), ["go panic|nil map|||"]);

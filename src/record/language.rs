@@ -34,8 +34,10 @@ pub(super) static NAMES: &[&str] = &[
 pub(super) const ERROR_WORD: u8 = 1;
 /// Looked at also when the first word has a dot, or ends in a colon.
 pub(super) const ODD_WORD: u8 = 2;
-/// Looked at also when the line ends in a digit and a full stop.
+/// Looked at also when the line ends in a digit, or in a digit and a full stop.
 pub(super) const NUMBER_STOP: u8 = 4;
+/// Looked at also when the line ends in an opening bracket.
+pub(super) const OPEN_END: u8 = 8;
 
 /// What is known inside a traceback. Each language reads `phase`, `indent`, `depth` and `lines` in its own way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,6 +78,18 @@ pub(super) enum Shape {
     Loose,
     /// It has the form of a head from its first byte: it replaces a head that is held.
     Firm,
+}
+
+/// Which of a logger's lines a head may stand behind, if its traceback is to be the logger's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Behind {
+    /// The line itself, with nothing between but blank lines.
+    #[default]
+    Message,
+    /// Further lines of the message as well.
+    Lines,
+    /// None: the runtime writes it by itself, and never a logger.
+    Nothing,
 }
 
 /// A head that is held.
@@ -131,6 +145,11 @@ pub(super) trait Language: Sync {
     fn message_last(&self) -> bool {
         false
     }
+    /// Whether what opens its traceback follows the logger's message directly: then no blank line stands between, but
+    /// further lines of that message may.
+    fn follows_directly(&self) -> bool {
+        false
+    }
     /// Whether `line` opens a traceback.
     fn open(&self, line: &Line<'_>) -> Opening;
     /// Whether `line` makes the head that is held, or the logger's line before it, a traceback.
@@ -140,6 +159,10 @@ pub(super) trait Language: Sync {
     /// Whether `line` belongs to the logger's line of WARNING or worse before it, traceback or not.
     fn context(&self, _line: &Line<'_>) -> bool {
         false
+    }
+    /// What the head `line` may stand behind.
+    fn behind(&self, _line: &Line<'_>) -> Behind {
+        Behind::Message
     }
     /// What `line` is to the open traceback.
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step;

@@ -216,6 +216,12 @@ pub(super) fn named_error(text: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
     (None, None)
 }
 
+/// Whether an error's type stands in `text` with its namespace and a message: `failed: System.ArgumentException: bad`.
+pub(super) fn qualified_error(text: &[u8]) -> bool {
+    let (kind, message) = named_error(text);
+    kind.is_some_and(|kind| kind.contains(&b'.')) && message.is_some()
+}
+
 /// Opening less closing brackets, outside double-quoted strings.
 pub(super) fn brackets(text: &[u8]) -> i32 {
     let (mut depth, mut quoted, mut escaped) = (0, false, false);

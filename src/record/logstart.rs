@@ -1,5 +1,7 @@
 //! Lines that certainly begin a record: those with a logger's prefix, access lines, JSON objects.
 
+use super::language::Shape;
+use super::rules::Set;
 use super::line::{Line, after, number};
 use memchr::{memchr, memmem};
 
@@ -18,8 +20,11 @@ pub(super) struct Log {
     /// WARNING or worse: a traceback may follow in the same call.
     pub(super) high: bool,
     pub(super) pair: Pair,
-    /// It is a traceback's head as well; the message may have further lines before that goes on.
-    pub(super) is_head: bool,
+    /// How sure it is to be a traceback's head as well, if more than [`Shape::Brief`]; the message may have further lines
+    /// before that goes on.
+    pub(super) head: Shape,
+    /// Of which languages.
+    pub(super) heads: Set,
 }
 
 /// java.util.logging writes two lines: when and where, then the level and the message.
@@ -41,6 +46,10 @@ enum Level {
     High,
 }
 
+/// Digits of an epoch in seconds, and in milliseconds.
+const SECONDS: usize = 10;
+const MILLISECONDS: usize = 13;
+
 /// Months, as every C library, Java and Go write them.
 const MONTHS: &[&[u8; 3]] = &[
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
@@ -57,16 +66,28 @@ pub(super) fn log_start(line: &Line<'_>) -> Option<Start> {
         0 => {}
         // Log4j's %5p and Ruby's formatter pad a short level to five columns.
         1 => return padded_level(&text[1..]),
+        9..=24 => return level_column(line.body()),
+        // tracing's pretty format begins so, and indents what it says further by four.
+        2 => {
+            return iso(&text[2..])
+                .filter(|_| text.get(12) == Some(&b'T'))
+                .and_then(|rest| level_in(rest).map(|(level, _)| log(level == Level::High)));
+        }
         _ => return None,
     }
     match *text.first()? {
         b'0'..=b'9' => access(line)
             .or_else(|| stamped(text))
-            .or_else(|| redis(text)),
+            .or_else(|| redis(text))
+            .or_else(|| relative(text)),
         b'[' => bracketed(text),
+        b'@' => tai64(text),
         b'{' => json_object(text),
         b'=' => erlang(text),
         b'<' => syslog_priority(text),
+        b'(' => timestamp(&text[1..])
+            .map(|rest| levelled(text, rest))
+            .or_else(|| stamped_behind(after(text, b") ")?.trim_ascii_start(), None)),
         b':' => access(line),
         b'A'..=b'Z' => capital(line),
         b'a'..=b'z' => small(line),
@@ -90,19 +111,24 @@ fn capital(line: &Line<'_>) -> Option<Start> {
         return glog(text);
     }
     if text[1].is_ascii_lowercase() {
-        return stamped(text).or_else(|| hostname_access(line));
+        return stamped(text)
+            .or_else(|| hostname_access(line))
+            .or_else(|| named(line));
     }
     if let Some(rest) = text.strip_prefix(b"PHP ") {
         return php(rest);
     }
-    level_first(text)
+    level_first(text).or_else(|| named(line))
 }
 
 fn small(line: &Line<'_>) -> Option<Start> {
     let text = line.text;
     logfmt(text)
         .or_else(|| small_level(text))
+        .or_else(|| go_prefixed(text))
+        .or_else(|| level_then_stamp(line))
         .or_else(|| hostname_access(line))
+        .or_else(|| named(line))
 }
 
 fn log(high: bool) -> Start {
@@ -119,11 +145,28 @@ fn padded_level(text: &[u8]) -> Option<Start> {
     matches!(text.get(end), Some(b' ' | b':')).then_some(log(level == Level::High))
 }
 
+/// rich's handler leaves the time's column empty within one second, and gives the level one of eight.
+fn level_column(text: &[u8]) -> Option<Start> {
+    let column = text.get(..9).filter(|column| column[8] == b' ')?;
+    let level = level_word(column.trim_ascii_end())?;
+    text.get(9)
+        .is_some_and(|b| *b != b' ')
+        .then_some(log(level == Level::High))
+}
+
 /// `ERROR:root:text`, `WARNING text`, `FATAL: text`; upper case, as a sentence may begin with `Error`.
 fn level_first(text: &[u8]) -> Option<Start> {
     let end = text.iter().take_while(|b| b.is_ascii_uppercase()).count();
-    let level = level_word(&text[..end])?;
+    // logrus on a terminal cuts levels to four letters: `ERRO[0012] text`.
+    let cut = || short_level(&text[..end]).filter(|_| text.get(end) == Some(&b'['));
+    let level = level_word(&text[..end]).or_else(cut)?;
+    // PostgreSQL writes two spaces; with one it is AddressSanitizer's, inside a report.
+    if text.starts_with(b"HINT: ") && !text.starts_with(b"HINT:  ") {
+        return None;
+    }
     let colon = match text.get(end) {
+        // libpq's `DETAIL:  ` and its like are further lines of a message.
+        Some(b':') if level == Level::Low && libpq(text) => return None,
         Some(b':') => true,
         None | Some(b' ' | b'\t' | b'[' | b'|' | b'-' | b'/' | b'(') => false,
         Some(_) => return None,
@@ -133,6 +176,60 @@ fn level_first(text: &[u8]) -> Option<Start> {
         pair: if colon { Pair::Second } else { Pair::No },
         ..Log::default()
     }))
+}
+
+/// A logger's or a program's name before what shows a logger: `Main  2026-11-23 10:00:00 +0000 ERROR: text`,
+/// `shop.db - ERROR - text`, `shop.db:ERROR:text`, `db.py:12 ERROR text`.
+fn named(line: &Line<'_>) -> Option<Start> {
+    let (name, rest) = line.text.split_at(line.word);
+    let rest = rest.trim_ascii_start();
+    match rest.first() {
+        Some(b'0'..=b'9' | b'|') if !name.ends_with(b":") => stamped_behind(rest, letter(name)),
+        Some(b'-') => level_between(rest.strip_prefix(b"- ")?, b" - "),
+        Some(b'A'..=b'Z') if line.odd && behind_place(name) => level_between(rest, b" "),
+        _ if line.odd => level_between(&name[memchr(b':', name)? + 1..], b":"),
+        _ => None,
+    }
+}
+
+/// Date, time and level, close together.
+fn stamped_behind(rest: &[u8], before: Option<Level>) -> Option<Start> {
+    let rest = rest.strip_prefix(b"|").unwrap_or(rest);
+    let dated = rest.len() > 10 && matches!(rest[4], b'-' | b'/');
+    let rest = iso(rest).filter(|behind| dated && rest.len() - behind.len() > 10)?;
+    let within = || level_in(rest).filter(|(_, end)| *end <= 40).map(|l| l.0);
+    before
+        .or_else(within)
+        .map(|level| log(level == Level::High))
+}
+
+/// A level's first letter.
+fn letter(name: &[u8]) -> Option<Level> {
+    match name {
+        b"D" | b"I" => Some(Level::Low),
+        b"W" | b"E" | b"C" => Some(Level::High),
+        _ => None,
+    }
+}
+
+/// A level in capitals, with `behind` behind it.
+fn level_between(text: &[u8], behind: &[u8]) -> Option<Start> {
+    let end = text.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let level = level_word(&text[..end])?;
+    (text[end..].starts_with(behind)).then_some(log(level == Level::High))
+}
+
+/// `db.py:12`
+fn behind_place(name: &[u8]) -> bool {
+    let digits = name.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let before = &name[..name.len() - digits];
+    digits > 0 && before.len() > 1 && before.ends_with(b":")
+}
+
+/// What libpq puts behind an error's first line.
+pub(super) fn libpq(text: &[u8]) -> bool {
+    const WORDS: &[&[u8]] = &[b"DETAIL:  ", b"HINT:  ", b"CONTEXT:  ", b"QUERY:  "];
+    WORDS.iter().any(|word| text.starts_with(word))
 }
 
 /// `error: text`: .NET's console logger, git, winston.
@@ -173,6 +270,14 @@ fn small_level(text: &[u8]) -> Option<Start> {
         .map(|(_, high)| log(*high))
 }
 
+/// `error 2026-11-23 10:00:00 text`
+fn level_then_stamp(line: &Line<'_>) -> Option<Start> {
+    let (word, rest) = line.text.split_at(line.word);
+    let stamp = rest.strip_prefix(b" ")?;
+    timestamp(stamp.strip_prefix(b"[").unwrap_or(stamp))?;
+    any_case_level(word).map(|level| log(level == Level::High))
+}
+
 /// `PHP Warning:  …`
 fn php(rest: &[u8]) -> Option<Start> {
     const WORDS: &[(&[u8], bool)] = &[
@@ -207,6 +312,18 @@ fn redis(text: &[u8]) -> Option<Start> {
         return None;
     };
     day_month(rest).map(|rest| log(memmem::find(rest, b" # ").is_some()))
+}
+
+/// `1371 [main] ERROR com.acme.Main - text`: Log4j's `%r`, logback's `%relative`, slf4j-simple; `1795873211748 ERROR text`.
+fn relative(text: &[u8]) -> Option<Start> {
+    let (_, rest) = number(text)?;
+    let epoch = (10..=13).contains(&(text.len() - rest.len()));
+    let rest = rest.strip_prefix(b" ")?.trim_ascii_start();
+    let Some(inner) = rest.strip_prefix(b"[") else {
+        return if epoch { level_first(rest) } else { None };
+    };
+    let close = memchr(b']', &inner[..inner.len().min(80)])?;
+    level_first(inner[close + 1..].strip_prefix(b" ")?)
 }
 
 /// `time=… level=error msg=…`, in whatever order.
@@ -276,6 +393,22 @@ fn access_tail(rest: &[u8]) -> Option<Start> {
     day_month_slashed(&rest[open + 1..]).map(|_| Start::Alone)
 }
 
+/// `@400000005f0e1d2a1b2c3d4e …`: daemontools' multilog, runit's svlogd, s6-log.
+fn tai64(text: &[u8]) -> Option<Start> {
+    let stamp = text.get(1..25)?;
+    let rest = text[25..].strip_prefix(b" ")?;
+    stamp
+        .iter()
+        .all(u8::is_ascii_hexdigit)
+        .then(|| levelled(text, rest))
+}
+
+/// `[   12.345678] text`: the kernel's seconds since boot.
+fn since_boot(within: &[u8]) -> bool {
+    let rest = number(within.trim_ascii_start()).and_then(|(_, rest)| rest.strip_prefix(b"."));
+    rest.is_some_and(|micros| micros.len() == 6 && digits(micros))
+}
+
 /// `[…`: a stamp or a level in brackets, uWSGI's request line, Rust's `dbg!`.
 fn bracketed(text: &[u8]) -> Option<Start> {
     let inner = &text[1..];
@@ -291,11 +424,36 @@ fn bracketed(text: &[u8]) -> Option<Start> {
         return Some(log(level == Level::High));
     }
     let rest = &inner[close + 1..];
+    if since_boot(within) {
+        return Some(levelled(inner, rest));
+    }
     // slf4j-simple: `[main] ERROR com.acme.Main - text`.
     let levelled = || rest.strip_prefix(b" ").and_then(level_first);
     tornado(within)
+        .or_else(|| nest(within, rest))
+        .or_else(|| gin(within, rest))
         .or_else(|| dbg_place(within, rest))
         .or_else(levelled)
+}
+
+/// `http: 2026/11/23 10:00:00 text`: the prefix that Go's loggers are given stands in front of the time, which is written
+/// with slashes.
+fn go_prefixed(text: &[u8]) -> Option<Start> {
+    let near = &text[..text.len().min(32)];
+    let year = memchr(b'/', near)?.checked_sub(4)?;
+    let front = text[..year].strip_suffix(b" ")?;
+    let rest = iso(&text[year..])?;
+    let timed = text.get(year + 10) == Some(&b' ') && text.get(year + 13) == Some(&b':');
+    (timed && memchr(b' ', front).is_none()).then(|| levelled(text, rest))
+}
+
+/// `[GIN] 2026/11/23 - 10:00:00 | 200 |`, and what gin says when it starts.
+fn gin(within: &[u8], rest: &[u8]) -> Option<Start> {
+    match within {
+        b"GIN" => iso(rest.strip_prefix(b" ")?).map(|_| log(false)),
+        b"GIN-debug" => Some(log(false)),
+        _ => None,
+    }
 }
 
 /// `[E 261123 10:00:00 web:1789] text`
@@ -305,6 +463,16 @@ fn tornado(within: &[u8]) -> Option<Start> {
     };
     let (_, rest) = number(rest)?;
     clock(rest.strip_prefix(b" ")?).map(|_| log(!matches!(letter, b'D' | b'I')))
+}
+
+/// `[Nest] 15488  - 11/28/2026, 1:48:04 PM   ERROR [Orders] text`
+fn nest(within: &[u8], rest: &[u8]) -> Option<Start> {
+    let (_, rest) = number(rest.strip_prefix(b" ")?)?;
+    let rest = rest.trim_ascii_start().strip_prefix(b"- ")?;
+    let dated = matches!(within.first(), Some(b'A'..=b'Z' | b'a'..=b'z'))
+        && rest.first().is_some_and(u8::is_ascii_digit);
+    let (level, _) = level_in(rest).filter(|_| dated)?;
+    Some(log(level == Level::High))
 }
 
 /// `[src/main.rs:11:20] expression = …`
@@ -317,7 +485,7 @@ fn dbg_place(within: &[u8], rest: &[u8]) -> Option<Start> {
 /// A line that begins with a timestamp.
 fn stamped(text: &[u8]) -> Option<Start> {
     let rest = timestamp(text)?;
-    if text[0].is_ascii_alphabetic() && java_util_logging(text) {
+    if text[0].is_ascii_alphabetic() && java_util_logging(text) && level_in(rest).is_none() {
         return Some(Start::Log(Log {
             pair: Pair::First,
             ..Log::default()
@@ -363,7 +531,9 @@ fn reports_error(rest: &[u8]) -> bool {
     ];
     let rest = &rest[..rest.len().min(512)];
     let has = |word: &[u8]| memmem::find(rest, word).is_some();
-    hints_at_error(rest) && WORDS.iter().any(|word| has(word)) && !has(b"recovered")
+    // gin tells of it in the same call.
+    let survived = has(b"recovered") && !rest.ends_with(b"panic recovered:");
+    hints_at_error(rest) && WORDS.iter().any(|word| has(word)) && !survived
 }
 
 /// Whether two bytes of such a word stand in `rest`: without a branch, so that the compiler makes it wide.
@@ -387,7 +557,10 @@ fn timestamp(text: &[u8]) -> Rest<'_> {
         b'0'..=b'9' => iso(text)
             .or_else(|| day_month_slashed(text))
             .or_else(|| day_month(text))
-            .or_else(|| bare_clock(text)),
+            .or_else(|| bare_clock(text))
+            .or_else(|| numeric_date(text))
+            .or_else(|| short_date(text))
+            .or_else(|| epoch(text)),
         b'A'..=b'Z' => month_day(text).or_else(|| weekday(text)),
         _ => None,
     }
@@ -399,9 +572,18 @@ fn iso(text: &[u8]) -> Rest<'_> {
         return None;
     }
     if digits(&text[4..8]) {
+        // `20261128100000`
+        let whole = text.len() > 14 && digits(&text[8..14]) && !text[14].is_ascii_digit();
+        if !month_number(&text[4..6]) {
+            return None;
+        }
+        if whole {
+            return Some(&text[14..]);
+        }
         let rest = text[8..]
             .strip_prefix(b"T")
-            .or_else(|| text[8..].strip_prefix(b" "))?;
+            .or_else(|| text[8..].strip_prefix(b" "))
+            .or_else(|| text[8..].strip_prefix(b"-"))?;
         return clock(rest).or_else(|| (rest.len() >= 6 && digits(&rest[..6])).then(|| &rest[6..]));
     }
     let sep = text[4];
@@ -418,6 +600,59 @@ fn iso(text: &[u8]) -> Rest<'_> {
         Some(b'0'..=b'9') => None,
         _ => Some(rest),
     }
+}
+
+/// `28.11.2026 10:00:00`, `11/28/2026, 10:00:00 AM`, `28/11/26 10:00:00`, logcat's `11-28 10:00:00.123`: with a time always.
+fn numeric_date(text: &[u8]) -> Rest<'_> {
+    let (day, rest) = number(text).filter(|(day, _)| *day <= 31)?;
+    let sep = *rest.first().filter(|b| matches!(b, b'.' | b'/' | b'-'))?;
+    let (month, rest) = number(&rest[1..]).filter(|(month, _)| *month <= 31)?;
+    let rest = match rest.strip_prefix(&[sep]) {
+        Some(year) => {
+            let n = year.iter().take_while(|b| b.is_ascii_digit()).count();
+            year.get(n..).filter(|_| matches!(n, 2 | 4))?
+        }
+        None => Some(rest).filter(|_| sep == b'-')?,
+    };
+    let rest = rest.strip_prefix(b",").unwrap_or(rest).strip_prefix(b" ")?;
+    (day.min(month) <= 12)
+        .then(|| clock(rest))
+        .flatten()
+        .map(behind_half)
+}
+
+/// `261128 10:00:00`, older MySQL's, which pads the hour with a space; `28 Nov 10:00:00`.
+fn short_date(text: &[u8]) -> Rest<'_> {
+    if text.len() > 7 && digits(&text[..6]) && text[6] == b' ' {
+        return clock(text[7..].strip_prefix(b" ").unwrap_or(&text[7..]));
+    }
+    let (day, rest) = number(text).filter(|(day, _)| *day <= 31)?;
+    let named = day > 0 && rest.first() == Some(&b' ') && rest.len() > 5 && month(&rest[1..]);
+    named
+        .then(|| clock(rest[4..].strip_prefix(b" ")?))
+        .flatten()
+}
+
+/// `1795873371.794 …`; without a fraction only in front of a level, as any number may begin a line.
+fn epoch(text: &[u8]) -> Rest<'_> {
+    let n = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    if !matches!(n, SECONDS | MILLISECONDS) || text[0] != b'1' {
+        return None;
+    }
+    let fraction = text[n..].strip_prefix(b".").unwrap_or_default();
+    let m = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+    if n == SECONDS && m >= 3 {
+        let rest = &fraction[m..];
+        let ends = matches!(
+            rest.first(),
+            Some(b' ' | b']' | b'\t' | b':' | b'|' | b';' | b',')
+        );
+        return ends.then_some(rest);
+    }
+    let rest = &text[n..];
+    let level = || level_in(rest).is_some_and(|(_, end)| end <= 16);
+    (matches!(rest.first(), Some(b' ' | b']' | b'\t' | b'|' | b';' | b',')) && level())
+        .then_some(rest)
 }
 
 /// `23/Nov/2026`, with a time behind `:` or a space.
@@ -462,9 +697,23 @@ fn month_day(text: &[u8]) -> Rest<'_> {
     }
     let rest = match rest.strip_prefix(b",") {
         Some(rest) => number(rest.trim_ascii_start())?.1,
-        None => rest,
+        // `Nov 28 2026 10:00:00`, of network devices.
+        None => year_behind(rest).unwrap_or(rest),
     };
-    clock(rest.strip_prefix(b",").unwrap_or(rest).strip_prefix(b" ")?)
+    clock(rest.strip_prefix(b",").unwrap_or(rest).strip_prefix(b" ")?).map(behind_half)
+}
+
+/// What follows `AM` or `PM`, if that does.
+fn behind_half(rest: &[u8]) -> &[u8] {
+    match rest {
+        [b' ', b'A' | b'P', b'M', behind @ ..] => behind,
+        _ => rest,
+    }
+}
+
+fn year_behind(rest: &[u8]) -> Rest<'_> {
+    let year = rest.get(1..5).filter(|year| digits(year))?;
+    (rest[0] == b' ' && rest.get(5) == Some(&b' ') && year[0] == b'2').then(|| &rest[5..])
 }
 
 /// `Mon Nov 23 14:31:51 2026`, `Mon, 23 Nov 2026 …`.
@@ -480,7 +729,7 @@ fn weekday(text: &[u8]) -> Rest<'_> {
 /// `10:00:00.000 ` or `10:00:00 `: Elixir's and logback's default.
 fn bare_clock(text: &[u8]) -> Rest<'_> {
     let rest = clock(text).or_else(|| kitchen(text))?;
-    matches!(rest.first(), Some(b' ' | b']')).then_some(rest)
+    matches!(rest.first(), Some(b' ' | b']' | b'\t' | b'|' | b';' | b')')).then_some(rest)
 }
 
 /// `3:04PM`: zerolog's console.
@@ -516,6 +765,11 @@ fn digits(text: &[u8]) -> bool {
     text.iter().all(u8::is_ascii_digit)
 }
 
+/// `01` to `12`
+fn month_number(text: &[u8]) -> bool {
+    matches!(text, [b'0', b'1'..=b'9'] | [b'1', b'0'..=b'2'])
+}
+
 fn month(text: &[u8]) -> bool {
     MONTHS.iter().any(|m| text.starts_with(*m))
 }
@@ -548,7 +802,12 @@ fn level_in(rest: &[u8]) -> Option<(Level, usize)> {
             .iter()
             .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
             .count();
-        if let Some(level) = level_at(rest, i, n) {
+        let level = match (words, level_at(rest, i, n)) {
+            // The first word may be one in any case.
+            (0, None) if apart(rest, i, i + n) => any_case_level(&rest[i..i + n]),
+            (_, level) => level,
+        };
+        if let Some(level) = level {
             return Some((level, i + n));
         }
         words += 1;
@@ -580,6 +839,12 @@ fn level_at(rest: &[u8], i: usize, n: usize) -> Option<Level> {
         .flatten()
 }
 
+/// Between spaces or tabs.
+fn apart(rest: &[u8], start: usize, end: usize) -> bool {
+    let gap = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    gap(start.checked_sub(1).and_then(|i| rest.get(i))) && gap(rest.get(end))
+}
+
 /// `[info     ]` (structlog), `| error |`.
 fn padded(rest: &[u8], start: usize, end: usize) -> bool {
     let front = rest[..start].trim_ascii_end().last();
@@ -602,7 +867,7 @@ fn any_case_level(word: &[u8]) -> Option<Level> {
 fn short_level(word: &[u8]) -> Option<Level> {
     match word {
         b"TRC" | b"DBG" | b"INF" | b"DEBU" => Some(Level::Low),
-        b"WRN" | b"FTL" | b"PNC" | b"ERRO" => Some(Level::High),
+        b"WRN" | b"FTL" | b"PNC" | b"ERRO" | b"FATA" | b"PANI" => Some(Level::High),
         _ => None,
     }
 }
@@ -641,9 +906,14 @@ mod tests {
             "Mon Nov 23 10:00:00 2026 - up",
             "[Mon Nov 23 10:00:00.123456 2026] [core:notice] [pid 1] up",
             "INFO:root:up",
+            "12 [main] INFO  com.acme.Main - up",
+            "1795873211748 INFO up",
+            "26/11/23 10:00:00 INFO Main: up",
+            "11/23/2026, 10:00:00 up",
             "INFO up",
             "[INFO] up",
             "[debug] up",
+            "[Nest] 15488  - 11/28/2026, 1:48:04 PM     LOG [Orders] up",
             "[main] INFO com.acme.Main - up",
             " INFO [main] up",
             "I, [2026-11-23T10:00:00.0 #1]  INFO -- : up",
@@ -655,9 +925,41 @@ mod tests {
             "3:04PM INF up",
             "1:M 23 Nov 2026 10:00:00.000 * up",
             "[src/main.rs:11:20] x = 3",
+            "  2026-11-23T10:00:00.312960Z  INFO shop: up",
+            "http: 2026/11/23 10:00:00 up",
+            "[GIN] 2026/11/23 - 10:00:00 | 200 | 11µs | GET \"/\"",
+            "[GIN-debug] GET /a --> main.f (3 handlers)",
+            "INFO[0012] up",
             "PHP Deprecated:  old in /x.php on line 3",
             "=PROGRESS REPORT==== 23-Nov-2026::10:00:00 ===",
             "<6>up",
+            "Main  2026-11-23 10:00:00 +0000 INFO: up",
+            "shop.db 2026-11-23 10:00:00,000 INFO up",
+            "shop.db - INFO - up",
+            "shop.db:INFO:up",
+            "db.py:12 INFO up",
+            "I 2026-11-23 10:00:00,000 up",
+            "                    INFO     up",
+            "28.11.2026 10:00:00 up",
+            "28.11.2026, 10:00:00,123 INFO up",
+            "11/28/2026 10:00:00 AM up",
+            "11/28/26, 10:00:00 up",
+            "11-28 10:00:00.123  1000  1000 I ActivityManager: up",
+            "261128 10:00:00 [Note] up",
+            "261128  9:00:00 [Note] up",
+            "28 Nov 10:00:00 up",
+            "Nov 28 2026 10:00:00 up",
+            "20261128-10:00:00 up",
+            "20261128100000 up",
+            "1795873371.794 up",
+            "1795873371 INFO up",
+            "[1795873371794] [info] up",
+            "10:00:00|INFO|up",
+            "10:00:00\tinfo\tup",
+            "[   12.345678] usb 1-1: up",
+            "@400000005f0e1d2a1b2c3d4e up",
+            "(2026-11-23 10:00:00) up",
+            "info 2026-11-23 10:00:00 up",
         ] {
             assert!(
                 matches!(start(text), Some(Start::Log(l)) if !l.high),
@@ -680,6 +982,8 @@ mod tests {
             "[Mon Nov 23 10:00:00.123456 2026] [core:error] [pid 1] bad",
             "2026-11-23 10:00:00 request failed",
             "WARNING: bad",
+            "ERRO[0012] bad",
+            "http: 2026/11/23 10:00:00 http: panic serving 127.0.0.1:3: bad",
             "CRITICAL bad",
             "[pool-1-thread-2] ERROR com.acme.Main - bad",
             "E, [2026-11-23T10:00:00.0 #1] ERROR -- : bad",
@@ -690,9 +994,27 @@ mod tests {
             "10:00:00.000 [error] bad",
             "3:04PM WRN bad",
             "[10:00:00 ERR] bad",
+            "[Nest] 15488  - 28/11/2026, 13:48:04   ERROR [Orders] bad",
             "[23-Nov-2026 10:00:00 UTC] PHP Fatal error:  bad",
             "=ERROR REPORT==== 23-Nov-2026::10:00:00 ===",
             "<3>bad",
+            "Main  2026-11-23 10:00:00 +0000 ERROR: bad",
+            "Main |2026-11-23 10:00:00 +0000 ERROR: bad",
+            "shop.db - ERROR - bad",
+            "shop.db:ERROR:bad",
+            "db.py:12 ERROR bad",
+            "E 2026-11-23 10:00:00,000 bad",
+            "(MainThread) 2026-11-23 10:00:00,000 ERROR bad",
+            "                    ERROR    bad",
+            "28.11.2026 10:00:00 ERROR bad",
+            "11/28/2026 10:00:00 AM [warn] bad",
+            "1795873371 ERROR bad",
+            "2026-11-23 10:00:00\twarn\tbad",
+            "2026-11-23 10:00:00 Warning bad",
+            "@400000005f0e1d2a1b2c3d4e ERROR bad",
+            "warn [2026-11-23 10:00:00] bad",
+            "Nov 23, 2026 2:29:45 PM [error] bad",
+            "11/28/2026 10:00:00 AM Warning bad",
         ] {
             assert!(
                 matches!(start(text), Some(Start::Log(l)) if l.high),
@@ -724,8 +1046,22 @@ mod tests {
             "",
             "x",
             "12 items",
+            "12 [main] items",
+            "12 ERROR lines",
+            "1/2/3 of it",
+            "1/2/3 10:00",
             "2026 was a good year",
             "2026-11-2 short",
+            "1795873371 rows",
+            "1795873371.5 percent",
+            "28.11.2026 was a good day",
+            "1.2.3 10:00 released",
+            "10.0.0.1 10:00:00",
+            "28 Novices",
+            "[12.5] progress",
+            "@home",
+            "error while loading",
+            "(2026) was a good year",
             "at 10:00 the job ran",
             "Error: bad",
             "May I have 3 of them",
@@ -741,7 +1077,20 @@ mod tests {
             "+ set -x",
             "   100  idle    0.10",
             "  INFO inside a message",
+            "deployed 2026/11/23 by hand",
+            "ERRORS[0]",
+            "HINT: this may be a false positive",
+            "  2026-11-23 10:00:00 INFO inside a message",
+            "  2026-11-23T10:00:00Z inside a message",
             "==================",
+            "ValueError: 2026-11-23 10:00:00 ERROR inner text",
+            "since 2026-11-23 all is an ERROR",
+            "built on 2026-11-23 10:00:00",
+            "a - ERROR",
+            "see db.py:12 ERROR",
+            "DETAIL:  Key (id)=(1) already exists.",
+            "          ERROR 3",
+            "            level    ERROR    x",
         ] {
             assert_eq!(start(text), None, "{text}");
         }

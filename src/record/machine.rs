@@ -3,14 +3,14 @@
 //! The machine counts bytes and never sees where they lie. What it has decided it puts, in order, into
 //! [`Machine::out`]; all bytes that it was told of and that are not there yet are undecided.
 
-use super::language::{Head, Opening, Shape, State, Step};
-use super::line::{Line, brackets};
+use super::language::{Behind, Head, Opening, Shape, State, Step};
+use super::line::{Line, brackets, qualified_error};
 use super::logstart::{Log, Pair, Start};
-use super::rules::{Rules, Seen, Set, by_name, language, members};
+use super::rules::{OBJECT, Rules, Seen, Set, by_name, language, members};
 use std::time::Duration;
 
 /// How many undecided lines may stand behind the open record, and how many bytes.
-const HELD_LINES: usize = 20;
+const HELD_LINES: usize = 32;
 const HELD_BYTES: usize = 16 << 10;
 /// How many lines without a prefix a message may have behind its traceback.
 const MESSAGE_LINES: u32 = 100;
@@ -76,6 +76,21 @@ struct Pending {
     open_end: bool,
     /// The line before announced the next, which is no head of its own whatever it looks like.
     nested: bool,
+    /// How many of them stand before the head.
+    before: usize,
+    role: Role,
+}
+
+/// What the undecided lines are to the logger's line before them, if they prove to be what they look like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Role {
+    /// Its own: blank lines, an open value's, a head whose traceback it announced.
+    #[default]
+    Own,
+    /// Further lines of its message, without a head so far.
+    Message,
+    /// A head whose traceback is a record of its own.
+    Apart,
 }
 
 /// The state of one stream.
@@ -263,7 +278,7 @@ impl Machine {
 
     /// A line that begins a record closes what is open.
     fn log_start(&mut self, start: Start, line: &Line<'_>, seen: &Seen, len: usize) {
-        if self.second_of_two(start) {
+        if self.second_of_two(start, line.text) {
             return self.commit(len);
         }
         self.close();
@@ -272,7 +287,15 @@ impl Machine {
             (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
             (Start::Log(log), None) => {
                 let log = Log {
-                    is_head: seen.shape == Shape::Firm,
+                    head: if log.high && seen.heads != 0 && qualified_error(line.text) {
+                        Shape::Firm
+                    } else {
+                        seen.shape
+                    },
+                    ..log
+                };
+                let log = Log {
+                    heads: seen.heads,
                     ..log
                 };
                 let colon = ends_colon(line.text);
@@ -287,9 +310,9 @@ impl Machine {
     }
 
     /// Whether `start` is the second line of the open logger's two; takes its level over.
-    fn second_of_two(&mut self, start: Start) -> bool {
+    fn second_of_two(&mut self, start: Start, text: &[u8]) -> bool {
         let Some(Open {
-            mode: Mode::Log { log, .. },
+            mode: Mode::Log { log, colon, depth },
             ..
         }) = &mut self.open
         else {
@@ -305,6 +328,7 @@ impl Machine {
             high: second.high,
             ..Log::default()
         };
+        (*colon, *depth) = (ends_colon(text), i32::from(ends_open(text)));
         true
     }
 
@@ -328,6 +352,9 @@ impl Machine {
         seen: &Seen,
         len: usize,
     ) {
+        if self.pending.role == Role::Message {
+            return self.message_line(rules, log, line, seen, len);
+        }
         if let Some((language, state)) = announced(rules, log, line, seen) {
             return self.join(language, state, len);
         }
@@ -343,15 +370,43 @@ impl Machine {
             return self.commit(len);
         } else if depth > 0 && self.hold(len) {
             return self.count_brackets(line);
-        } else if log.is_head && seen.heads == 0 && self.hold(len) {
-            return;
-        } else if log.high && seen.heads != 0 && self.long.is_none() {
+        } else if log.high && seen.heads != 0 && log.head == Shape::Brief && self.long.is_none() && self.only_blanks_held() {
             // Spring Boot writes a blank line before the exception.
             self.commit(0);
             return self.hold_head(line, seen, len);
+        } else if log.high && !line.blank() {
+            return self.message_line(rules, log, line, seen, len);
         }
         self.close();
         self.fresh(line, seen, len);
+    }
+
+    /// A line that looks like nothing, or is behind one, behind a logger's line of WARNING or worse: of the same message, if
+    /// a head that says so follows with its frames, else a record of its own.
+    fn message_line(&mut self, rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen, len: usize) {
+        // Where the logger's line names the error, its frames may follow.
+        let further = self.pending.role == Role::Message;
+        let joins = |(name, _): &(u8, State)| {
+            !further
+                || seen.opener != Some(*name)
+                || log.heads & 1 << name != 0
+                || language(*name).follows_directly()
+        };
+        let named = log.head > Shape::Brief;
+        let found = named.then(|| announced(rules, log, line, seen)).flatten();
+        if let Some((language, state)) = found.filter(joins) {
+            self.join(language, state, len);
+        } else if seen.opener.is_some() || self.pending.lines == HELD_LINES {
+            self.close();
+            self.fresh(line, seen, len);
+        } else if seen.heads != 0 && (log.head == Shape::Brief || seen.shape == Shape::Firm) && self.long.is_none() {
+            self.hold_head(line, seen, len);
+        } else if self.hold(len) {
+            self.pending.role = Role::Message;
+        } else {
+            self.close();
+            self.fresh(line, seen, len);
+        }
     }
 
     fn join_log(&mut self, line: &Line<'_>, len: usize) {
@@ -457,10 +512,12 @@ impl Machine {
         } else {
             self.open_len()
         };
+        let Pending { before, lens, .. } = self.pending;
+        let at = self.open_len() - first + self.pending.bytes_before();
         let head = Head {
-            lines: self.pending.lines,
-            at: self.open_len() - first,
-            second: self.open_len() - first + self.pending.lens[0] as usize,
+            lines: self.pending.lines - before,
+            at,
+            second: at + lens[before] as usize,
             open_end: self.pending.open_end,
         };
         let line = Line {
@@ -476,14 +533,29 @@ impl Machine {
 
     /// Behind a head that is held. `false`: it is held no more, and the line is still to be judged.
     fn behind_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) -> bool {
-        let further = seen.heads != 0 && seen.shape >= self.pending.shape && !self.pending.nested;
+        // An exception's message may hold a pretty-printed object.
+        let object = seen.heads == OBJECT && self.pending.heads & !OBJECT != 0;
+        let further = seen.heads != 0
+            && seen.shape >= self.pending.shape
+            && !self.pending.nested
+            && !(object && self.pending.shape == Shape::Firm);
         let replaced = self.pending.shape == Shape::Brief || further;
+        if replaced && seen.opener.is_none() && self.long.is_none() && self.behind_logger() {
+            self.pending.heads = 0;
+            self.pending.role = Role::Message;
+            return false;
+        }
         if seen.opener.is_some() || replaced || self.long.is_some() || !self.hold(len) {
             self.release();
             return false;
         }
         self.pending.nested = line.body() == b"nested exception is:";
         true
+    }
+
+    /// Whether the held lines have no more than their newlines.
+    fn only_blanks_held(&self) -> bool {
+        self.pending.bytes <= self.pending.lines * b"\r\n".len()
     }
 
     fn behind_logger(&self) -> bool {
@@ -499,14 +571,16 @@ impl Machine {
     /// The held head is a traceback's, and so are the lines behind it.
     fn confirm(&mut self, language: u8, mut state: State, head_at: usize, len: usize) {
         state.error = state.error.or(Some(head_at));
-        if self.behind_logger() && !state.fenced {
+        if self.behind_logger() && !state.fenced && self.pending.role != Role::Apart {
             return self.join(language, state, len);
         }
         state.error = state.error.and_then(|at| at.checked_sub(head_at));
         state.frame = state.frame.and_then(|at| at.checked_sub(head_at));
         let pending = std::mem::take(&mut self.pending);
         self.close();
-        self.open_trace(language, state, false, pending.bytes + len);
+        self.leave_singly(&pending.lens[..pending.before]);
+        let bytes = pending.bytes - pending.bytes_before();
+        self.open_trace(language, state, false, bytes + len);
     }
 
     /// The open logger's line turns out to announce a traceback.
@@ -556,11 +630,18 @@ impl Machine {
     }
 
     fn hold_head(&mut self, line: &Line<'_>, seen: &Seen, len: usize) {
+        let before = self.pending.lines;
         if self.hold(len) {
             self.pending.heads = seen.heads;
             self.pending.shape = seen.shape;
             self.pending.open_end = ends_open(line.text);
             self.pending.nested = line.text.ends_with(b":");
+            self.pending.before = before;
+            self.pending.role = match behind(seen.heads, line) {
+                Behind::Message if before == 0 => Role::Own,
+                Behind::Lines => Role::Own,
+                Behind::Message | Behind::Nothing => Role::Apart,
+            };
         } else {
             self.close();
             self.alone(len);
@@ -605,7 +686,7 @@ impl Machine {
         }
         let pending = std::mem::take(&mut self.pending);
         self.leave();
-        self.leave_singly(&pending);
+        self.leave_singly(&pending.lens[..pending.lines]);
     }
 
     fn close(&mut self) {
@@ -617,11 +698,11 @@ impl Machine {
         }
         let pending = std::mem::take(&mut self.pending);
         self.leave();
-        self.leave_singly(&pending);
+        self.leave_singly(&pending.lens[..pending.lines]);
     }
 
-    fn leave_singly(&mut self, pending: &Pending) {
-        for len in &pending.lens[..pending.lines] {
+    fn leave_singly(&mut self, lens: &[u32]) {
+        for len in lens {
             self.out.push(Emit {
                 len: *len as usize,
                 trace: None,
@@ -638,6 +719,13 @@ impl Machine {
                 parts: open.parts,
             });
         }
+    }
+}
+
+impl Pending {
+    /// The bytes that stand before the head.
+    fn bytes_before(&self) -> usize {
+        self.lens[..self.before].iter().map(|n| *n as usize).sum()
     }
 }
 
@@ -676,10 +764,13 @@ fn announced(rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen) -> Option<(u
             ));
         }
     }
-    let (language, state) = opened(seen, line, line.at)?;
-    let inner = line.indent >= 2 && state.indent == line.indent && !line.body().starts_with(b"+");
-    let joins = state.always_joins || state.seen && (log.high || inner);
-    joins.then_some((language, state))
+    let (name, state) = opened(seen, line, line.at)?;
+    // Twisted indents by a tab.
+    let deep = line.indent >= 2 || line.text.starts_with(b"\t");
+    let inner = deep && state.indent == line.indent && !line.body().starts_with(b"+");
+    let near = line.held == 0 || log.head == Shape::Firm || !language(name).follows_directly();
+    let joins = state.always_joins || near && state.seen && (log.high || inner);
+    joins.then_some((name, state))
 }
 
 /// The traceback that a certain opener opens, in a record in which the opener stands at `at`.
@@ -709,18 +800,39 @@ fn confirmed<'l>(
     languages.find_map(|(i, l)| l.confirm(head, line).map(|state| (i, state)))
 }
 
+/// What the head `line` may stand behind: what the one says that knows best.
+fn behind(heads: Set, line: &Line<'_>) -> Behind {
+    let known = members(heads).map(|(_, l)| l.behind(line));
+    known.max().unwrap_or_default()
+}
+
 /// Indented lines, and the closing brackets of a value, belong to a logger's line.
 fn joins_log(line: &Line<'_>, depth: i32) -> bool {
-    line.indent > 0 || depth > 0 && matches!(line.text.first(), Some(b'}' | b']' | b')'))
+    line.indent > 0
+        || depth > 0 && matches!(line.text.first(), Some(b'}' | b']' | b')'))
+        || clause(line.text)
 }
 
-/// A value that a message ending in a colon announced.
+/// `SQLAlchemy` logs a statement with each clause on a line of its own.
+fn clause(text: &[u8]) -> bool {
+    const CLAUSES: &[&[u8]] = &[b"FROM ", b"WHERE ", b"GROUP BY ", b"HAVING ", b"ORDER BY "];
+    matches!(text.first(), Some(b'F' | b'W' | b'G' | b'H' | b'O'))
+        && CLAUSES.iter().any(|word| text.starts_with(word))
+}
+
+/// A value that a message ending in a colon announced, or the message itself where the prefix stands alone.
 fn opens_value(line: &Line<'_>) -> bool {
     matches!(line.text.first(), Some(b'{' | b'[' | b'('))
+        || line.text.starts_with(b"CREATE ") && ends_open(line.text)
 }
 
+/// Also PHP's `print_r`, which puts the bracket on the next line.
 fn ends_colon(text: &[u8]) -> bool {
-    matches!(text.trim_ascii_end().last(), Some(b':' | b'='))
+    let ended = text.trim_ascii_end();
+    text.ends_with(b" ")
+        || matches!(ended.last(), Some(b':' | b'='))
+        || ended.ends_with(b" Array")
+        || ended.ends_with(b" Object")
 }
 
 fn ends_open(text: &[u8]) -> bool {

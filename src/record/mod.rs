@@ -13,6 +13,7 @@ mod erlang;
 mod familiar;
 mod go;
 mod java;
+mod jvm;
 mod language;
 mod line;
 mod logstart;

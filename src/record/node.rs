@@ -3,8 +3,8 @@
 use super::language::{
     ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, after, capital_head, named_error, number, trim};
-use memchr::memmem;
+use super::line::{Line, after, before, capital_head, named_error, number, trim};
+use memchr::{memchr, memmem};
 
 /// V8's forms.
 pub(super) struct Node;
@@ -17,9 +17,25 @@ const OBJECT: u8 = 1;
 const SOURCE: u8 = 2;
 /// `(node:123) Warning: text`
 const WARNING: u8 = 3;
+/// The last words of V8 about its heap, which come before the error.
+const HEAP: u8 = 4;
+/// Native frames, and the JavaScript frames that follow them.
+const NATIVE: u8 = 5;
+/// V8's own failure, in lines that begin with `#`.
+const HASHES: u8 = 6;
+/// Bun's numbered source lines.
+const LISTING: u8 = 7;
+/// Behind Bun's caret, before the error.
+const LISTED: u8 = 8;
+/// Bun's error: its further properties, then its frames.
+const BUN: u8 = 9;
 
 /// How many lines an uncaught error's message may have.
 const MESSAGE_LINES: u32 = 30;
+/// How many lines V8 writes about its heap; older versions list the stack there.
+const HEAP_LINES: u32 = 60;
+/// How many source lines Bun shows, and some more.
+const LISTING_LINES: u32 = 10;
 
 impl Language for Node {
     fn name(&self) -> &'static str {
@@ -27,7 +43,7 @@ impl Language for Node {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"(/fn[eU"
+        b"(/fn[eU<-#T0123456789"
     }
 
     fn signs(&self) -> u8 {
@@ -36,8 +52,17 @@ impl Language for Node {
 
     fn open(&self, line: &Line<'_>) -> Opening {
         let text = line.text;
+        if let Some(state) = own_form(line) {
+            return Opening::Trace(state);
+        }
         if line.indent > 0 {
-            return Opening::No;
+            // Koa indents the error that it logs.
+            let inner = line.indent <= 4 && line.errors && firm(line.body());
+            return if inner {
+                Opening::Head(Shape::Brief)
+            } else {
+                Opening::No
+            };
         }
         if text.starts_with(b"(node:") && memmem::find(text, b") ").is_some() {
             return Opening::Trace(State {
@@ -52,8 +77,9 @@ impl Language for Node {
         if line.errors {
             return Opening::Head(Shape::Loose);
         }
-        // An error's own class, or console.trace.
-        if capital_head(text).is_some() {
+        // An error's own class, or console.trace; an object's name is not one.
+        let named = capital_head(text).is_some() && !opens(text);
+        if named || text == b"Trace" || text == b"#" || native_assertion(text) {
             Opening::Head(Shape::Brief)
         } else {
             Opening::No
@@ -66,11 +92,24 @@ impl Language for Node {
             ..State::default()
         };
         let body = line.body();
+        if native_opener(line) {
+            return Some(State {
+                phase: NATIVE,
+                ..seen
+            });
+        }
+        if head.lines == 1 && body.starts_with(b"# Fatal error in ") {
+            return Some(State {
+                phase: HASHES,
+                error: Some(head.second),
+                ..seen
+            });
+        }
         if line.indent > 0 && frame(body) {
             let phase = if opens(body) { OBJECT } else { FRAMES };
             return Some(State {
                 phase,
-                frame: Some(line.at),
+                frame: located(body).then_some(line.at),
                 ..seen
             });
         }
@@ -89,17 +128,38 @@ impl Language for Node {
         })
     }
 
+    /// Bun names its version last, below an `error: text` that may have no frames.
+    fn context(&self, line: &Line<'_>) -> bool {
+        bun_version(line.text)
+    }
+
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
         match state.phase {
             OBJECT => object(state, line),
             SOURCE => source(state, line),
             WARNING => warning(state, line),
+            HEAP => heap(state, line),
+            NATIVE => native(line),
+            HASHES => hashes(state, line),
+            LISTING => listing(state, line),
+            LISTED => listed(state, line),
+            BUN => bun(state, line),
             _ => frames(state, line),
         }
     }
 
     fn error<'a>(&self, text: &'a [u8]) -> Error<'a> {
-        let (kind, message) = named_error(text);
+        if let Some(message) = text.strip_prefix(b"FATAL ERROR: ") {
+            return (Some(&text[..11]), Some(trim(message)));
+        }
+        // Bun's way to write an `Error`.
+        if let (Some(message), None) = (text.strip_prefix(b"error: "), named_error(text).0) {
+            return (Some(b"Error"), Some(trim(message)));
+        }
+        if let Some(warning) = warned(text) {
+            return warning;
+        }
+        let (kind, message) = named_error(telling(text));
         if kind.is_none() {
             let head = capital_head(text);
             return (head.map(|h| h.0), head.map(|h| trim(h.1)));
@@ -122,12 +182,11 @@ impl Language for Node {
             };
         };
         let body = body.strip_suffix(b" {").unwrap_or(body);
-        let (function, place) = match body.iter().rposition(|b| *b == b'(') {
-            Some(i) if body.ends_with(b")") => {
-                (Some(trim(&body[..i])), &body[i + 1..body.len() - 1])
-            }
+        let (function, place) = match memmem::find(body, b" (") {
+            Some(i) if body.ends_with(b")") => (Some(&body[..i]), &body[i + 2..body.len() - 1]),
             _ => (None, body.strip_prefix(b"async ").unwrap_or(body)),
         };
+        let place = evaluated(place).unwrap_or(place);
         let (file, line) = split_number(split_number(place).0);
         Frame {
             file: line.map(|_| file),
@@ -135,6 +194,37 @@ impl Language for Node {
             function: function.filter(|f| !f.is_empty()),
         }
     }
+}
+
+/// `text` from the first name of an error that stands in the form of a head: `Error in job RangeError: text`.
+fn telling(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    while let (Some(name), message) = named_error(rest) {
+        let behind = after(rest, name).unwrap_or_default();
+        if message.is_some() || behind.starts_with(b" [") {
+            return rest;
+        }
+        rest = behind;
+    }
+    text
+}
+
+/// `(node:12) [X] SomeWarning: text`; that of a rejection says the error.
+fn warned(text: &[u8]) -> Option<Error<'_>> {
+    let text = after(text.strip_prefix(b"(node:")?, b") ")?;
+    let text = match text.strip_prefix(b"[") {
+        Some(code) => after(code, b"] ")?,
+        None => text,
+    };
+    let (name, message) = capital_head(text)?;
+    (name.ends_with(b"Warning") && !firm(message)).then(|| (Some(name), Some(trim(message))))
+}
+
+/// Where the code that evaluated a text stands: `eval at f (/srv/a.js:3:6), <anonymous>:1:23`.
+fn evaluated(place: &[u8]) -> Option<&[u8]> {
+    let rest = place.strip_prefix(b"eval at ")?;
+    let open = rest.iter().rposition(|b| *b == b'(')?;
+    before(&rest[open + 1..], b")")
 }
 
 /// `file:12` in two.
@@ -150,7 +240,9 @@ fn split_number(text: &[u8]) -> (&[u8], Option<u64>) {
 
 /// `TypeError: x`, `Uncaught Error`, `Error [ERR_X]: y`: the error's name comes first.
 fn firm(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"error: ").unwrap_or(text);
     let text = text.strip_prefix(b"Uncaught ").unwrap_or(text);
+    let text = text.strip_prefix(b"(in promise) ").unwrap_or(text);
     let end = text
         .iter()
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$'))
@@ -162,19 +254,27 @@ fn firm(text: &[u8]) -> bool {
             || text[end..].starts_with(b" {"))
 }
 
-/// `/srv/app.js:3`, `node:internal/process/promises:288`: where an uncaught error was thrown.
+/// `/srv/app.js:3`, `node:internal/process/promises:288`, `events.js:174`: where an uncaught error was thrown.
 fn place(text: &[u8]) -> bool {
-    let known = matches!(text.first(), Some(b'/'))
-        || [
-            &b"file:///"[..],
-            b"node:",
-            b"[eval]:",
-            b"[stdin]:",
-            b"evalmachine.",
-        ]
-        .iter()
-        .any(|word| text.starts_with(word));
-    known && text.len() < 4096 && split_number(text).1.is_some()
+    const FIRST: &[&[u8]] = &[
+        b"/",
+        b"file:///",
+        b"node:",
+        b"[eval]",
+        b"[stdin]:",
+        b"[worker eval]:",
+        b"evalmachine.",
+        b"undefined:",
+        b"<anonymous_script>:",
+    ];
+    const LAST: &[&[u8]] = &[
+        b".js", b".mjs", b".cjs", b".ts", b".mts", b".cts", b".jsx", b".tsx",
+    ];
+    let (file, line) = split_number(text);
+    line.is_some()
+        && text.len() < 4096
+        && (FIRST.iter().any(|word| text.starts_with(word))
+            || LAST.iter().any(|end| file.ends_with(end)))
 }
 
 fn caret(body: &[u8]) -> bool {
@@ -183,7 +283,7 @@ fn caret(body: &[u8]) -> bool {
 }
 
 fn opens(body: &[u8]) -> bool {
-    body.ends_with(b" {")
+    body.ends_with(b" {") || body.ends_with(b" [")
 }
 
 /// `[cause]: `, `code: `, `'quoted key': `
@@ -229,8 +329,17 @@ fn columns(place: &[u8]) -> bool {
         && (split_number(file).1.is_some() || file.ends_with(b".js") || file.ends_with(b".ts"))
 }
 
-/// `... 5 lines matching cause stack trace ...`
+/// Whether a frame names a file, which V8's own functions do not have.
+fn located(body: &[u8]) -> bool {
+    !["(<anonymous>)", "(native)", "(index 0)"]
+        .iter()
+        .any(|end| body.ends_with(end.as_bytes()))
+}
+
+/// `... 5 lines matching cause stack trace ...`, `[... lines matching original stack trace ...]`
 fn elided(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"[").unwrap_or(body);
+    let body = body.strip_suffix(b"]").unwrap_or(body);
     body.starts_with(b"... ")
         && body.ends_with(b" ...")
         && memmem::find(body, b" lines matching ").is_some()
@@ -241,27 +350,54 @@ fn frames(state: &mut State, line: &Line<'_>) -> Step {
     if line.blank() {
         return Step::Hold;
     }
-    if state.depth == 1 && body.starts_with(b"Node.js v") {
+    if state.depth == 1 && body.starts_with(b"Node.js v") || bun_version(body) {
         return Step::End;
     }
-    let call = body.starts_with(b"at ")
-        && (frame(body) || body.contains(&b'(') || !body[3..].contains(&b' '));
-    if line.indent > 0 && (call || frame(body)) {
+    if line.indent > 0 && (call(body) || frame(body)) {
+        if state.frame.is_none() && located(body) {
+            state.frame = Some(line.at);
+        }
         if opens(body) {
             state.phase = OBJECT;
         }
         return Step::Continue;
     }
+    if line.indent == 2 && old_property(body) {
+        return old_object(state, body);
+    }
     // bluebird and verror write the further stacks below the first.
-    if line.indent == 0
-        && (body == b"From previous event:" || body.starts_with(b"Caused by: ") && line.errors)
-    {
-        return Step::Continue;
+    let further = body == b"From previous event:"
+        || (body.starts_with(b"Caused by: ") || body.starts_with(b"caused by: ")) && line.errors;
+    // Of an uncaught error only.
+    let whence =
+        state.depth == 1 && (body == b"Thrown at:" || body.starts_with(b"Emitted 'error' event "));
+    if line.indent == 0 && (further || whence) {
+        Step::Continue
+    } else {
+        Step::Foreign
     }
-    if state.depth == 1 && line.indent == 0 && body == b"Thrown at:" {
-        return Step::Continue;
+}
+
+/// A frame of any form, with whatever `console.error` was given behind the error.
+fn call(body: &[u8]) -> bool {
+    let Some(rest) = body.strip_prefix(b"at ") else {
+        return false;
+    };
+    let end = memchr(b' ', rest).unwrap_or(rest.len());
+    end == rest.len() || rest.contains(&b'(') || columns(&rest[..end])
+}
+
+/// Until version 11 the braces stand around error and all, and properties follow the frames: `  errno: -2,`,
+/// `  code: 'X' }`.
+fn old_property(body: &[u8]) -> bool {
+    key(body) && matches!(body, [.., b','] | [.., b' ', b'}'])
+}
+
+fn old_object(state: &mut State, body: &[u8]) -> Step {
+    if body.ends_with(b" }") && state.depth != 1 {
+        return Step::End;
     }
-    Step::Foreign
+    Step::Continue
 }
 
 /// Inside braces lines are indented, and the closing one is not. Strings in them may hold any bracket.
@@ -274,6 +410,10 @@ fn object(state: &mut State, line: &Line<'_>) -> Step {
     }
     if !matches!(line.text[0], b'}' | b']') {
         return Step::Foreign;
+    }
+    // The next value that `console.error` was given.
+    if opens(line.text) {
+        return Step::Continue;
     }
     if state.depth == 1 {
         state.phase = FRAMES;
@@ -293,7 +433,7 @@ fn source(state: &mut State, line: &Line<'_>) -> Step {
     if line.indent > 0 && frame(body) {
         state.phase = FRAMES;
         // It names the function too.
-        state.frame = Some(line.at);
+        state.frame = located(body).then_some(line.at);
     } else {
         if state.lines == 0 {
             state.error = Some(line.at);
@@ -324,6 +464,143 @@ fn warning(state: &mut State, line: &Line<'_>) -> Step {
         return Step::Hold;
     }
     Step::Foreign
+}
+
+/// What no other program writes.
+fn own_form(line: &Line<'_>) -> Option<State> {
+    if line.text == b"<--- Last few GCs --->" {
+        return Some(State {
+            phase: HEAP,
+            fenced: true,
+            ..State::default()
+        });
+    }
+    if native_opener(line) {
+        return Some(State {
+            phase: NATIVE,
+            seen: true,
+            ..State::default()
+        });
+    }
+    numbered(line).map(|n| State {
+        phase: LISTING,
+        depth: n,
+        ..State::default()
+    })
+}
+
+/// `----- Native stack trace -----`, or, before version 20, its first frame.
+fn native_opener(line: &Line<'_>) -> bool {
+    line.text == b"----- Native stack trace -----" || line.text.starts_with(b" 1: 0x")
+}
+
+/// ``node[12]: ../src/a.cc:3:void f(): Assertion `x' failed.``
+fn native_assertion(text: &[u8]) -> bool {
+    text.starts_with(b"node[") && text.ends_with(b"' failed.")
+}
+
+/// The `FATAL ERROR` that ends it looks like a logger's line.
+fn heap(state: &mut State, line: &Line<'_>) -> Step {
+    state.lines += 1;
+    if line.text.starts_with(b"FATAL ERROR: ") {
+        state.phase = NATIVE;
+        state.fenced = false;
+        state.seen = true;
+        state.error = Some(line.at);
+        return Step::Continue;
+    }
+    if line.blank() {
+        return Step::Hold;
+    }
+    if state.lines > HEAP_LINES {
+        state.fenced = false;
+        return Step::Foreign;
+    }
+    Step::Continue
+}
+
+fn native(line: &Line<'_>) -> Step {
+    let numbered = number(line.body()).is_some_and(|(_, rest)| {
+        let script = rest
+            .strip_prefix(b": ")
+            .map(|r| r.strip_suffix(b")").unwrap_or(r));
+        rest.starts_with(b": 0x") || line.indent == 0 && script.is_some_and(columns)
+    });
+    if line.blank() {
+        Step::Hold
+    } else if numbered || line.text.starts_with(b"----- ") {
+        Step::Continue
+    } else {
+        Step::Foreign
+    }
+}
+
+fn hashes(state: &mut State, line: &Line<'_>) -> Step {
+    if line.text.starts_with(b"#") {
+        return Step::Continue;
+    }
+    state.phase = NATIVE;
+    native(line)
+}
+
+/// `3 | const a = b;`
+fn numbered(line: &Line<'_>) -> Option<i32> {
+    let (n, rest) = number(line.body())?;
+    let n = i32::try_from(n).ok()?;
+    (line.indent < 6 && (rest.starts_with(b" | ") || rest == b" |")).then_some(n)
+}
+
+fn listing(state: &mut State, line: &Line<'_>) -> Step {
+    if caret(line.body()) && line.indent > 0 {
+        state.phase = LISTED;
+        // Bun's `error: text` looks like a logger's line.
+        state.fenced = true;
+        return Step::Continue;
+    }
+    state.lines += 1;
+    let next = numbered(line) == Some(state.depth + 1);
+    if !next || state.lines > LISTING_LINES {
+        return Step::Foreign;
+    }
+    state.depth += 1;
+    Step::Hold
+}
+
+fn listed(state: &mut State, line: &Line<'_>) -> Step {
+    state.fenced = false;
+    if line.blank() || line.indent > 0 {
+        return Step::Foreign;
+    }
+    state.phase = BUN;
+    state.seen = true;
+    state.error = Some(line.at);
+    Step::Continue
+}
+
+/// Properties are indented, and the frames come last.
+fn bun(state: &mut State, line: &Line<'_>) -> Step {
+    let body = line.body();
+    if line.blank() {
+        return Step::Hold;
+    }
+    if bun_version(line.text) {
+        return Step::End;
+    }
+    if line.indent > 0 && call(body) {
+        state.frame = state.frame.or(Some(line.at));
+        return Step::Continue;
+    }
+    let property = line.indent > 0 && key(body) && line.held == 0;
+    match state.frame {
+        Some(_) => Step::Foreign,
+        None if property => Step::Continue,
+        None => Step::Hold,
+    }
+}
+
+/// `Bun v1.2.3 (Linux x64)`
+fn bun_version(text: &[u8]) -> bool {
+    text.starts_with(b"Bun v") && text.ends_with(b")") && text.len() < 80
 }
 
 #[cfg(test)]
@@ -390,6 +667,194 @@ at 10:00 it ran
     }
 
     #[test]
+    fn values_behind_an_error() {
+        records(
+            "
+job failed Error: a
+    at f (/srv/a.js:1:2)
+    at node:internal/main:28:49 job 7
+%%
+Error: b
+    at f (/srv/a.js:1:2)
+    at node:internal/main:28:49 {
+  code: 1
+} {
+  job: 7
+}
+%%
+plain
+%%
+{ Error: old
+    at f (/srv/a.js:1:2)
+  errno: -2,
+  code: 'ENOENT' }
+%%
+plain
+%%
+Trace
+    at f (/srv/a.js:1:2)
+%%
+Trace
+%%
+plain
+%%
+
+%%
+  Error: from koa
+      at f (/srv/a.js:1:2)
+%%
+
+%%
+plain
+",
+        );
+    }
+
+    #[test]
+    fn loggers() {
+        records(
+            "
+2026-11-23T14:31:51.082Z [error]: TypeError: no user
+second line
+    at f (/srv/a.js:1:2)
+%%
+[Nest] 15488  - 11/28/2026, 1:48:04 PM   ERROR [Orders] failed
+Error: boom
+    at f (/srv/a.js:1:2)
+%%
+[Nest] 15488  - 11/28/2026, 1:48:04 PM     LOG [Orders] up
+%%
+2026-11-23T14:31:51.082Z [error]: query failed: DBError: lost
+%%
+plain
+%%
+RangeError: another
+    at f (/srv/a.js:1:2)
+%%
+error: Uncaught (in promise) Error: Cannot find module
+Require stack:
+- /srv/a.js
+require('./missing-thing');
+^
+    at f (file:///srv/a.js:1:2)
+%%
+plain
+",
+        );
+    }
+
+    #[test]
+    fn older_and_other_places() {
+        records(
+            "
+events.js:174
+      throw er; // Unhandled 'error' event
+      ^
+
+Error: listen EADDRINUSE
+    at f (net.js:1:2)
+Emitted 'error' event on Server instance at:
+    at g (net.js:3:4)
+    [... lines matching original stack trace ...]
+    at h (net.js:5:6) {
+  port: 1
+}
+%%
+<anonymous_script>:1
+<html>
+^
+
+SyntaxError: Unexpected token '<'
+    at JSON.parse (<anonymous>)
+    at parse (/srv/a.js:1:32)
+
+Node.js v20.0.0
+%%
+server.js:8080
+%%
+Emitted 'error' event
+%%
+plain
+",
+        );
+    }
+
+    #[test]
+    fn last_words_of_the_engine() {
+        records(
+            "
+<--- Last few GCs --->
+
+[9521:0x7650690]      638 ms: Mark-sweep 29.5 (62.7)
+
+
+<--- JS stacktrace --->
+
+FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory
+----- Native stack trace -----
+
+ 1: 0xb78db3 node::OOMErrorHandler(char const*) [node]
+10: 0xee8300  [node]
+%%
+plain
+%%
+ 1: 0x8fb090 node::Abort() [node]
+ 2: 0x8fb0dc  [node]
+%%
+ 1: first of a list
+%%
+#
+# Fatal error in , line 0
+# unreachable code
+#
+#FailureMessage Object: 0x7ffe
+----- Native stack trace -----
+
+ 1: 0xb78db3  [node]
+
+----- JavaScript stack trace -----
+
+1: f (/srv/a.js:2:9)
+%%
+#
+%%
+# comment
+",
+        );
+    }
+
+    #[test]
+    fn bun() {
+        records(
+            "
+ 9 | const a = 1;
+10 | fail(a);
+     ^
+error: bad
+second line
+ code: \"E\",
+
+      at fail (/srv/a.js:10:1)
+
+Bun v1.4.5 (Linux x64)
+%%
+error: no source
+      at fail (/srv/a.js:10:1)
+
+Bun v1.4.5 (Linux x64)
+%%
+1 | foo
+%%
+2 | bar
+%%
+plain
+%%
+  indented
+",
+        );
+    }
+
+    #[test]
     fn uncaught() {
         records(
             "
@@ -434,6 +899,31 @@ done
     fn what_it_says() {
         let text = "failed TypeError: no x\n    at f (/srv/a.js:6:12)\n    at g (/srv/a.js:7:12)\n";
         assert_eq!(traces(text), ["node TypeError|no x|/srv/a.js|6|f"]);
+        let cases = [
+            (
+                "Error in job RangeError: c\n    at JSON.parse (<anonymous>)\n    at g (/srv/a.js:6:12)\n",
+                "node RangeError|c|/srv/a.js|6|g",
+            ),
+            (
+                "Error: e\n    at g (eval at <anonymous> (/srv/a.js:3:6), <anonymous>:1:23)\n",
+                "node Error|e|/srv/a.js|3|g",
+            ),
+            (
+                "\x1b[31merror\x1b[0m: Uncaught \x1b[1mTypeError\x1b[0m: t\n    at \x1b[1mg\x1b[0m (\x1b[36m/srv/a.js\x1b[0m:\x1b[33m3\x1b[0m:6)\n",
+                "node TypeError|t|/srv/a.js|3|g",
+            ),
+            (
+                "(node:1) [X] SomeWarning: w\n    at g (/srv/a.js:3:6)\n",
+                "node SomeWarning|w|/srv/a.js|3|g",
+            ),
+            (
+                "1 | x();\n    ^\nerror: e\n      at g (/srv/a.js:1:5)\n",
+                "node Error|e|/srv/a.js|1|g",
+            ),
+        ];
+        for (text, want) in cases {
+            assert_eq!(traces(text), [want]);
+        }
         let text = "/srv/a.js:3\n  x();\n  ^\n\nTypeError: x\n    at f (/srv/a.js:3:9)\n\nNode.js v20.0.0\n";
         assert_eq!(traces(text), ["node TypeError|x|/srv/a.js|3|f"]);
     }

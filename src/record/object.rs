@@ -1,7 +1,7 @@
-//! Objects printed over several lines without a logger's prefix: `{` alone, indented lines, `}`.
+//! Objects printed over several lines without a logger's prefix: `{` alone, indented lines, `}`; Rust's `Name {`.
 
-use super::language::{Error, Frame, Head, Language, Opening, Shape, State, Step};
-use super::line::{Line, brackets};
+use super::language::{Error, Frame, Head, Language, OPEN_END, Opening, Shape, State, Step};
+use super::line::{Line, after, brackets};
 
 /// Pretty-printed JSON.
 pub(super) struct Object;
@@ -12,12 +12,23 @@ impl Language for Object {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"{[As"
+        b"{[Asao$"
+    }
+
+    fn signs(&self) -> u8 {
+        OPEN_END
     }
 
     fn open(&self, line: &Line<'_>) -> Opening {
         match line.text {
-            b"{" | b"[" | b"Array" | b"stdClass Object" => Opening::Head(Shape::Firm),
+            b"{" | b"[" | b"Array" | b"stdClass Object" | b"array (" => Opening::Head(Shape::Firm),
+            text if dumped(text) || line.indent == 0 && debugged(text) => {
+                Opening::Head(Shape::Firm)
+            }
+            // `config: {`, `User {`; an error's own is its language's.
+            [.., b' ', b'{' | b'['] if line.indent == 0 && !line.errors => {
+                Opening::Head(Shape::Brief)
+            }
             _ => Opening::No,
         }
     }
@@ -29,6 +40,9 @@ impl Language for Object {
         // Node's inspect writes keys without quotes, but always indents by two.
         let inspected = line.indent == 2 && (body.ends_with(b",") || key(body));
         let value = inspected || matches!(body.first(), Some(b'"' | b'\'' | b'{' | b'['));
+        // A head with a name may be program text.
+        let named = head.open_end && head.second - head.at > LONE;
+        let value = if named { member(line) } else { value };
         if head.lines != 1 || line.indent == 0 && body != b"(" {
             return None;
         }
@@ -55,7 +69,9 @@ impl Language for Object {
         }
         state.depth += brackets(line.text);
         // Strings of other kinds than JSON's may hold brackets; the one that closes all stands in the first column.
-        let end = line.indent == 0 && (state.depth <= 0 || line.text.len() <= 2);
+        // Data::Dumper's stands below the one that it closes.
+        let end = line.indent == 0 && (state.depth <= 0 || line.text.len() <= 2)
+            || matches!(line.body(), b"};" | b"];") && state.depth <= 0;
         if end { Step::End } else { Step::Continue }
     }
 
@@ -66,6 +82,49 @@ impl Language for Object {
     fn frame<'a>(&self, _: &'a [u8], _: &'a [u8]) -> Frame<'a> {
         Frame::default()
     }
+}
+
+/// `key: value,`, `'key' => {`, `"text",`: what has a comma or opens a further value.
+fn member(line: &Line<'_>) -> bool {
+    let body = line.body();
+    let goes_on = matches!(body.last(), Some(b',' | b'{' | b'[' | b'('));
+    let quoted = body.starts_with(b"\"");
+    let inspected = key(body) || matches!(body.first(), Some(b'\'' | b'{' | b'[' | b'0'..=b'9'));
+    // Rust's `{:#?}` indents by four.
+    goes_on && (quoted || line.indent == 2 && inspected || line.indent == 4) || arrow(body)
+}
+
+/// `["key"]=>` (PHP), `'key' => 1` (Perl)
+fn arrow(body: &[u8]) -> bool {
+    matches!(body.first(), Some(b'[' | b'\'')) && after(body, b"=>").is_some()
+}
+
+/// `array(2) {`, `object(Cart)#3 (1) {` (PHP's `var_dump`), `$VAR1 = {` (Perl's `Data::Dumper`)
+fn dumped(text: &[u8]) -> bool {
+    let php =
+        (text.starts_with(b"array(") || text.starts_with(b"object(")) && text.ends_with(b") {");
+    php || text.starts_with(b"$VAR") && (text.ends_with(b" = {") || text.ends_with(b" = ["))
+}
+
+/// The longest line that holds a bracket alone.
+const LONE: usize = "{\r\n".len();
+
+/// `Order {`, `Some(`, `order = Order {`: the name of a type, and before it at most a name of the program's.
+fn debugged(text: &[u8]) -> bool {
+    let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    let Some(name) = text.strip_suffix(b" {").or_else(|| text.strip_suffix(b"(")) else {
+        return false;
+    };
+    let (label, name) = match memchr::memrchr(b' ', name) {
+        Some(i) => (&name[..i], &name[i + 1..]),
+        None => (&b":"[..], name),
+    };
+    let label = label
+        .strip_suffix(b" =")
+        .or_else(|| label.strip_suffix(b":"));
+    label.is_some_and(|label| label.iter().all(word))
+        && name.first().is_some_and(u8::is_ascii_uppercase)
+        && name.iter().all(word)
 }
 
 /// `key: value`
@@ -93,6 +152,15 @@ mod tests {
   ]
 }
 %%
+array(1) {
+  [\"a\"]=>
+  int(1)
+}
+%%
+$VAR1 = {
+          'a' => 1
+        };
+%%
 after
 %%
 [
@@ -117,6 +185,59 @@ Array
 )
 %%
 
+%%
+config: {
+  id: 1,
+  'key': [ 1, 2 ]
+}
+%%
+User {
+  tags: [
+    'a'
+  ]
+} extra
+%%
+payload {
+    \"a\": 1,
+    \"b\": 2
+}
+%%
+body {
+%%
+  color: red;
+%%
+}
+%%
+stages: [
+%%
+  build
+%%
+]
+%%
+Order {
+    id: 7,
+    items: [
+        \"tea } cup\",
+    ],
+}
+%%
+order = Some(
+    Order {
+        id: 8,
+    },
+)
+%%
+Server {
+%%
+    listen 80;
+%%
+}
+%%
+impl Order {
+%%
+    id: 7,
+%%
+}
 %%
 struct P
 %%

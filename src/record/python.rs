@@ -2,6 +2,7 @@
 
 use super::language::{Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step};
 use super::line::{Line, after, before, number, trim};
+use super::logstart::libpq;
 
 /// `CPython` and `PyPy`, 2.7 to 3.14.
 pub(super) struct Python;
@@ -34,6 +35,14 @@ const BOX: u8 = 11;
 const CALL: u8 = 13;
 /// An announcement that may name the error at once, without frames.
 const HEAD_OR_ERROR: u8 = 12;
+/// A statement of several lines in `SQLAlchemy`'s `[SQL: …]`.
+const SQL: u8 = 14;
+/// Behind pydantic's `2 validation errors for User`: a field's place, and indented what is wrong with it.
+const FIELDS: u8 = 15;
+/// Between the two rules that `socketserver` draws around a traceback.
+const RULED: u8 = 16;
+/// A failed test, as `unittest` tells of it at the end.
+const FAILED: u8 = 17;
 
 const OPENER: &[u8] = b"Traceback (most recent call last):";
 const GROUP_OPENER: &[u8] = b"+ Exception Group Traceback (most recent call last):";
@@ -41,9 +50,22 @@ const STACK_OPENER: &[u8] = b"Stack (most recent call last):";
 
 /// Frames without an opener: only a syntax error is named behind them.
 const BARE: i32 = 1;
+/// The same behind a logger's line, which may have said `Traceback` itself, or where a task was created.
+const LOGGED: i32 = 2;
+
+/// Drawn by `socketserver` above and below a traceback.
+const RULE: &[u8] = b"----------------------------------------";
+
+/// Drawn by `unittest` above a failed test, and between its name and its traceback.
+const TEST_RULE: &[u8] = b"======================================================================";
+const NAME_RULE: &[u8] = b"----------------------------------------------------------------------";
 
 /// How far a fence may run without its end: a cut one must not swallow the rest of the stream.
 const FENCE_LINES: u32 = 2000;
+/// How many lines a test's own description may have.
+const TITLE_LINES: u32 = 3;
+/// How many lines a statement may have.
+const SQL_LINES: u32 = 500;
 /// How many lines a warning's text may have.
 const WARNING_LINES: usize = 12;
 
@@ -53,7 +75,7 @@ impl Language for Python {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"TSE+PFICUmc/<-\xe2"
+        b"TSE+PFICJU[=mc/<-\xe2"
     }
 
     fn signs(&self) -> u8 {
@@ -69,6 +91,13 @@ impl Language for Python {
             return Opening::Trace(state);
         }
         if line.indent == 2 && file_line(line.body()) {
+            return Opening::Head(Shape::Firm);
+        }
+        if line.text == RULE {
+            return Opening::Head(Shape::Brief);
+        }
+        // unittest's dots stand before it, and may look like a type's name: `F.E`.
+        if line.text == TEST_RULE {
             return Opening::Head(Shape::Firm);
         }
         if line.indent > 0 {
@@ -89,12 +118,21 @@ impl Language for Python {
         match head.lines {
             0 => (line.indent >= 2 && file_line(line.body())).then_some(State {
                 frame: Some(line.at),
+                depth: LOGGED,
                 ..frames
             }),
             1 if line.indent >= 4 && !line.blank() => Some(frames),
             1 if syntax_error(line.text) => Some(State {
                 phase: TAIL,
                 error: Some(line.at),
+                ..frames
+            }),
+            1 => ruled_phase(head, line.text).map(|phase| State {
+                phase,
+                depth: 0,
+                fenced: true,
+                error: Some(line.at),
+                frame: None,
                 ..frames
             }),
             _ => None,
@@ -113,16 +151,19 @@ impl Language for Python {
             b"asyncgen: ",
             b"server: ",
             b"loop: ",
+            b"context: ",
         ];
         KEYS.iter().any(|key| line.text.starts_with(key))
-            || line.text == b"source_traceback: Object created at (most recent call last):"
+            || creation(line.text)
+            || libpq(line.text)
+            || libpq_line(line.text)
     }
 
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
         state.lines += 1;
         match state.phase {
             HEAD | HEAD_OR_ERROR => self.head(state, line),
-            FRAMES => frames(state, line),
+            FRAMES => self.frames(state, line),
             CHAIN => chain(state, line),
             REMOTE => remote(state, line),
             FENCE | BOX => fence(state, line),
@@ -131,7 +172,10 @@ impl Language for Python {
             WARNING => warning(state, line),
             WARNED => warned(state, line),
             CALL => call(state, line),
-            STACK => stack(state, line),
+            STACK => self.stack(state, line),
+            SQL => sql(state, line),
+            FIELDS => fields(state, line),
+            RULED | FAILED => ruled(state, line),
             _ => tail(state, line),
         }
     }
@@ -142,7 +186,7 @@ impl Language for Python {
         }
         let text = text.trim_ascii_start();
         let text = trim(text.strip_prefix(b"| ").unwrap_or(text));
-        if !exception_shape(text) {
+        if !exception_shape(text) && !bare_name(text) {
             return (None, None);
         }
         let end = name_len(text);
@@ -155,7 +199,7 @@ impl Language for Python {
 
     fn frame<'a>(&self, text: &'a [u8], _: &'a [u8]) -> Frame<'a> {
         let Some(rest) = after(text, b"File \"") else {
-            return Frame::default();
+            return boxed_frame(trim(text)).unwrap_or_default();
         };
         let Some(file) = before(rest, b"\", line ") else {
             return Frame::default();
@@ -173,6 +217,11 @@ impl Language for Python {
 
 impl Python {
     fn head(&self, state: &mut State, line: &Line<'_>) -> Step {
+        if creation(line.text) {
+            state.phase = STACK;
+            state.depth = LOGGED;
+            return Step::Continue;
+        }
         if reopen(state, line) || self.context(line) {
             return Step::Continue;
         }
@@ -183,6 +232,59 @@ impl Python {
             && exception_shape(line.text)
         {
             return error_line(state, line);
+        }
+        Step::Foreign
+    }
+
+    /// Lines per frame are never counted: the source may be missing, carets and their notes add some, a recursion is
+    /// abbreviated. Loguru puts blank lines between, and `>` before a frame.
+    fn frames(&self, state: &mut State, line: &Line<'_>) -> Step {
+        if line.blank() {
+            return Step::Hold;
+        }
+        if line.indent > state.indent {
+            if line.body().starts_with(b"File \"") {
+                state.frame = Some(line.at);
+            } else if state.lines == 1
+                && number(line.body()).is_some_and(|(_, r)| r.starts_with(b": from "))
+            {
+                // Ruby 2.5 to 2.7 begin with the same words.
+                *state = State {
+                    seen: true,
+                    ..State::default()
+                };
+                return Step::Other("ruby");
+            }
+            return Step::Continue;
+        }
+        if state.depth == LOGGED && (self.context(line) || reopen(state, line)) {
+            return Step::Continue;
+        }
+        if line.body().starts_with(b"> File \"") {
+            state.frame = Some(line.at);
+            return Step::Continue;
+        }
+        let named = if state.depth == BARE {
+            syntax_error(line.text)
+        } else {
+            exception_shape(line.body()) || state.frame.is_some() && bare_name(line.body())
+        };
+        if line.indent == state.indent && named {
+            return error_line(state, line);
+        }
+        Step::Foreign
+    }
+
+    /// Where a call was or, in asyncio's debug mode, where a task was made; that task's own traceback follows there.
+    fn stack(&self, state: &mut State, line: &Line<'_>) -> Step {
+        if line.indent > state.indent && !line.blank() {
+            if state.error.is_none() && line.body().starts_with(b"File \"") {
+                state.frame = Some(line.at);
+            }
+            return Step::Continue;
+        }
+        if state.depth == LOGGED && (self.context(line) || reopen(state, line)) {
+            return Step::Continue;
         }
         Step::Foreign
     }
@@ -227,44 +329,26 @@ fn announcement(text: &[u8]) -> Option<State> {
         phase: HEAD,
         ..State::default()
     };
-    let fault = State {
-        phase: FAULT,
-        seen: true,
-        ..State::default()
-    };
-    match text[0..].first()? {
-        b'F' if text.starts_with(b"Fatal Python error: ") => Some(State {
-            error: Some(0),
-            ..fault
-        }),
-        b'F' if text == b"Future exception was never retrieved" => Some(head),
-        b'C' if text.starts_with(b"Current thread 0x") && first_call(text) => Some(fault),
-        b'T' if text.starts_with(b"Thread 0x") && first_call(text) => Some(fault),
-        b'T' if text.starts_with(b"Timeout (") && text.ends_with(b")!") => Some(State {
-            seen: false,
-            ..fault
-        }),
-        b'T' if matches!(
-            text,
-            b"Task exception was never retrieved" | b"Task was destroyed but it is pending!"
-        ) =>
-        {
-            Some(head)
+    match text.first()? {
+        b'F' | b'C' | b'T' | b'S' => fault_head(text).or_else(|| asyncio_head(text)),
+        b'E' => exception_head(text)
+            .or_else(|| error_in(text))
+            .or_else(|| unprefixed(text).then_some(head)),
+        b'J' if unprefixed(text) => Some(head),
+        b'P' if text.starts_with(b"Process ") => {
+            (text.ends_with(b":") && !text[8..].contains(&b' ')).then_some(head)
         }
-        b'S' if text == b"Stack (most recent call first):" => Some(fault),
-        b'E' => exception_head(text).or_else(|| {
-            text.starts_with(b"Error in ")
-                .then(|| error_in(text))
-                .flatten()
+        b'P' if text == b"Python path configuration:" => Some(State {
+            phase: STACK,
+            ..head
         }),
-        b'P' if text.starts_with(b"Process ")
-            && text.ends_with(b":")
-            && !text[8..].contains(&b' ') =>
-        {
-            Some(head)
-        }
         b'I' if text.starts_with(b"Internal Server Error: ") => Some(head),
         b'-' if text == b"--- Logging error ---" => Some(head),
+        b'[' if text.starts_with(b"[SQL: ") => Some(State {
+            phase: behind_statement(text),
+            always_joins: true,
+            ..head
+        }),
         b'U' if text.starts_with(b"Unhandled exception in ") => Some(head),
         b'm' | b'c' if remote_name(text) => Some(State {
             phase: REMOTE,
@@ -272,15 +356,57 @@ fn announcement(text: &[u8]) -> Option<State> {
             error: Some(0),
             ..head
         }),
-        _ => warning_line(text).then(|| State {
-            phase: WARNING,
-            depth: i32::from(trim(text).ends_with(b":")),
-            ..head
-        }),
+        _ => None,
     }
+    .or_else(|| warning_head(text))
 }
 
-/// `Exception in thread X:` (Java's has more behind the name), `Exception ignored in: …`.
+/// `path.py:6: DeprecationWarning: text`, whose text may end in a colon.
+fn warning_head(text: &[u8]) -> Option<State> {
+    warning_line(text).then(|| State {
+        phase: WARNING,
+        depth: i32::from(trim(text).ends_with(b":")),
+        ..State::default()
+    })
+}
+
+/// faulthandler's first lines.
+fn fault_head(text: &[u8]) -> Option<State> {
+    let fault = State {
+        phase: FAULT,
+        seen: true,
+        ..State::default()
+    };
+    let thread = text.starts_with(b"Current thread 0x") || text.starts_with(b"Thread 0x");
+    if text.starts_with(b"Fatal Python error: ") {
+        return Some(State {
+            error: Some(0),
+            ..fault
+        });
+    }
+    if text.starts_with(b"Timeout (") && text.ends_with(b")!") {
+        return Some(State {
+            seen: false,
+            ..fault
+        });
+    }
+    (thread && first_call(text) || text == b"Stack (most recent call first):").then_some(fault)
+}
+
+/// asyncio's messages, where `logging` has not been set up.
+fn asyncio_head(text: &[u8]) -> Option<State> {
+    let retrieved = matches!(
+        text,
+        b"Task exception was never retrieved" | b"Future exception was never retrieved"
+    );
+    let known = transport_failed(text) || text == b"Task was destroyed but it is pending!";
+    (retrieved || known).then_some(State {
+        phase: if retrieved { HEAD_OR_ERROR } else { HEAD },
+        ..State::default()
+    })
+}
+
+/// `Exception in thread X:`, `Exception ignored in: …`. Java puts the name in quotes, and its message may end in a colon.
 fn exception_head(text: &[u8]) -> Option<State> {
     let rest = text.strip_prefix(b"Exception ")?;
     let head = State {
@@ -293,16 +419,65 @@ fn exception_head(text: &[u8]) -> Option<State> {
             ..head
         });
     }
-    let thread = rest.starts_with(b"in thread ") && text.ends_with(b":");
+    let thread = rest.starts_with(b"in thread ")
+        && !rest.starts_with(b"in thread \"")
+        && text.ends_with(b":");
     let other = rest.starts_with(b"in callback ")
-        || rest.starts_with(b"happened during processing of request from ")
+        || request_head(text)
+        || rest.starts_with(b"while serving /")
         || rest.starts_with(b"in Tkinter callback");
     (thread || other).then_some(head)
 }
 
+/// What `logging` prints where nobody has set it up is the message alone: aiohttp's, and `APScheduler`'s.
+fn unprefixed(text: &[u8]) -> bool {
+    text.starts_with(b"Error handling request from ")
+        || text == b"Error handling request"
+        || text.starts_with(b"Job \"") && text.ends_with(b"\" raised an exception")
+}
+
+/// `socketserver`'s line, in the words of Python 2 and 3.
+fn request_head(text: &[u8]) -> bool {
+    [&b"Exception occurred"[..], b"Exception happened"]
+        .iter()
+        .filter_map(|words| text.strip_prefix(*words))
+        .any(|rest| rest.starts_with(b" during processing of request from "))
+}
+
+/// `Fatal error: protocol.data_received() call failed.`, `Fatal read error on socket transport`: asyncio's, where `logging`
+/// has not been set up.
+fn transport_failed(text: &[u8]) -> bool {
+    text.starts_with(b"Fatal error: protocol.") && text.ends_with(b" call failed.")
+        || text.starts_with(b"Fatal ") && text.ends_with(b" transport")
+}
+
+/// What the line below a rule makes of it.
+fn ruled_phase(head: Head, text: &[u8]) -> Option<u8> {
+    if head.second - head.at > TEST_RULE.len() {
+        failed_test(text).then_some(FAILED)
+    } else {
+        request_head(text).then_some(RULED)
+    }
+}
+
+/// `unittest`'s `FAIL: test_total (shop.Tests.test_total)`, between its two rules.
+fn failed_test(text: &[u8]) -> bool {
+    let failed = text.starts_with(b"ERROR: ") || text.starts_with(b"FAIL: ");
+    failed && after(text, b" (").is_some() && matches!(text.last(), Some(b')' | b']'))
+}
+
+/// asyncio's debug mode tells where a task or a handle was made; its frames follow.
+fn creation(text: &[u8]) -> bool {
+    [&b"source_traceback"[..], b"handle_traceback"]
+        .iter()
+        .filter_map(|key| text.strip_prefix(*key))
+        .any(|rest| rest == b": Object created at (most recent call last):")
+}
+
 /// `Error in sys.excepthook:`, `Error in atexit._run_exitfuncs:`.
 fn error_in(text: &[u8]) -> Option<State> {
-    text.ends_with(b":").then_some(State {
+    let known = text.starts_with(b"Error in ") && text.ends_with(b":");
+    known.then_some(State {
         phase: HEAD_OR_ERROR,
         ..State::default()
     })
@@ -375,12 +550,43 @@ fn exception_shape(text: &[u8]) -> bool {
     }
 }
 
+/// A name and nothing else, such as an exception of the main module whose author writes it small.
+fn bare_name(text: &[u8]) -> bool {
+    !text.is_empty() && name_len(text) == text.len()
+}
+
 /// The line that names the error.
 fn error_line(state: &mut State, line: &Line<'_>) -> Step {
     state.error = Some(line.at);
     state.seen = true;
     state.phase = if remote_name(line.text) { REMOTE } else { TAIL };
+    if let Some(count) = invalid_fields(line.body()) {
+        state.phase = FIELDS;
+        state.depth = count;
+    }
     Step::Continue
+}
+
+/// How many: `pydantic_core._pydantic_core.ValidationError: 2 validation errors for User`.
+fn invalid_fields(text: &[u8]) -> Option<i32> {
+    let (count, rest) = number(after(text, b"ValidationError: ")?)?;
+    let known =
+        rest.starts_with(b" validation error for ") || rest.starts_with(b" validation errors for ");
+    known.then(|| i32::try_from(count).unwrap_or(i32::MAX))
+}
+
+/// A field's place is not indented: it belongs if what is wrong with it follows.
+fn fields(state: &mut State, line: &Line<'_>) -> Step {
+    let place = line.indent == state.indent && !connector(line.body()) && opener(line).is_none();
+    if line.indent > state.indent && !line.blank() && !file_line(line.body()) {
+        state.depth -= i32::from(line.held > 0);
+        return Step::Continue;
+    }
+    if place && !line.blank() && line.held == 0 && state.depth > 0 {
+        return Step::Hold;
+    }
+    state.phase = TAIL;
+    tail(state, line)
 }
 
 /// Goes on with a further traceback in the same record.
@@ -388,49 +594,18 @@ fn reopen(state: &mut State, line: &Line<'_>) -> bool {
     let Some(next) = opener(line) else {
         return false;
     };
+    // A group's own error stands in front of those in it, and is the first that is seen.
+    let (error, frame) = match next.phase {
+        GROUP => (None, None),
+        _ => (state.error, state.frame),
+    };
     *state = State {
-        error: state.error,
-        frame: state.frame,
+        error,
+        frame,
         lines: state.lines,
         ..next
     };
     true
-}
-
-/// Lines per frame are never counted: the source may be missing, carets and their notes add some, a recursion is
-/// abbreviated. Loguru puts blank lines between, and `>` before a frame.
-fn frames(state: &mut State, line: &Line<'_>) -> Step {
-    if line.blank() {
-        return Step::Hold;
-    }
-    if line.indent > state.indent {
-        if line.body().starts_with(b"File \"") {
-            state.frame = Some(line.at);
-        } else if state.lines == 1
-            && number(line.body()).is_some_and(|(_, r)| r.starts_with(b": from "))
-        {
-            // Ruby 2.5 to 2.7 begin with the same words.
-            *state = State {
-                seen: true,
-                ..State::default()
-            };
-            return Step::Other("ruby");
-        }
-        return Step::Continue;
-    }
-    if line.body().starts_with(b"> File \"") {
-        state.frame = Some(line.at);
-        return Step::Continue;
-    }
-    let named = if state.depth == BARE {
-        syntax_error(line.text)
-    } else {
-        exception_shape(line.body())
-    };
-    if line.indent == state.indent && named {
-        return error_line(state, line);
-    }
-    Step::Foreign
 }
 
 fn syntax_error(text: &[u8]) -> bool {
@@ -452,11 +627,92 @@ fn tail(state: &mut State, line: &Line<'_>) -> Step {
         state.phase = if body == STACK_OPENER { STACK } else { CALL };
         return Step::Continue;
     }
+    // What logging said before Python 3.
+    if line.held == 0 && body.starts_with(b"Logged from file ") {
+        return Step::End;
+    }
+    if database_error(state, line) {
+        return Step::Continue;
+    }
     // A message's further lines (psycopg2's hints); unindented ones cannot be told from the next print.
     if line.indent > state.indent && line.held == 0 && opener(line).is_none() && !file_line(body) {
         return Step::Continue;
     }
     Step::Foreign
+}
+
+/// What libpq and `SQLAlchemy` add to a message, on lines of their own.
+fn database_error(state: &mut State, line: &Line<'_>) -> bool {
+    let body = line.body();
+    if line.indent != state.indent {
+        return false;
+    }
+    match body[0] {
+        b'[' if body.starts_with(b"[SQL: ") => {
+            state.phase = behind_statement(body);
+            state.lines = 0;
+            true
+        }
+        b'[' => body.starts_with(b"[parameters: "),
+        b'(' => body.starts_with(b"(Background on this error at: "),
+        b'L' => line.held == 0 && libpq_line(body),
+        _ => line.held == 0 && libpq(body),
+    }
+}
+
+/// Where a statement that begins or goes on with `text` leads.
+fn behind_statement(text: &[u8]) -> u8 {
+    if text.trim_ascii_end().ends_with(b"]") {
+        TAIL
+    } else {
+        SQL
+    }
+}
+
+/// `LINE 1: SELECT x`, with a caret below.
+fn libpq_line(body: &[u8]) -> bool {
+    let rest = body.strip_prefix(b"LINE ").and_then(number);
+    rest.is_some_and(|(_, rest)| rest.starts_with(b": "))
+}
+
+/// Inside a statement, up to its bracket.
+fn sql(state: &mut State, line: &Line<'_>) -> Step {
+    if opener(line).is_some() || state.lines > SQL_LINES {
+        return Step::Foreign;
+    }
+    if line.blank() {
+        return Step::Hold;
+    }
+    state.phase = behind_statement(line.text);
+    Step::Continue
+}
+
+/// Between the rules all is content. The error is named on the first line that is not indented, behind each traceback's frames.
+fn ruled(state: &mut State, line: &Line<'_>) -> Step {
+    if line.text == RULE && state.phase == RULED {
+        state.fenced = false;
+        return Step::End;
+    }
+    let named = line.text == NAME_RULE && state.phase == FAILED;
+    let untitled = state.phase == FAILED && state.depth == 0 && !named;
+    let next = line.text == TEST_RULE || named && state.depth > 0;
+    if next || state.lines > FENCE_LINES || untitled && state.lines > TITLE_LINES {
+        state.fenced = false;
+        return Step::Foreign;
+    }
+    if untitled {
+        return Step::Hold;
+    }
+    state.depth += i32::from(named);
+    let body = line.body();
+    if line.indent >= 2 && file_line(body) {
+        state.frame = Some(line.at);
+        state.indent = 2;
+    } else if line.indent == 0 && state.indent == 2 && exception_shape(body) {
+        state.error = Some(line.at);
+        state.indent = 0;
+    }
+    Step::Continue
 }
 
 fn connector(body: &[u8]) -> bool {
@@ -497,6 +753,9 @@ fn fence(state: &mut State, line: &Line<'_>) -> Step {
         FENCE => line.text == b"\"\"\"",
         _ => line.body().starts_with("╰".as_bytes()),
     };
+    if state.phase == BOX && boxed_frame(line.body()).is_some() {
+        state.frame = Some(line.at);
+    }
     if closed {
         state.fenced = false;
         state.phase = if state.phase == FENCE { TAIL } else { CHAIN };
@@ -507,6 +766,20 @@ fn fence(state: &mut State, line: &Line<'_>) -> Step {
         return Step::Foreign;
     }
     Step::Continue
+}
+
+/// rich's `│ /srv/a.py:9 in f      │`.
+fn boxed_frame(body: &[u8]) -> Option<Frame<'_>> {
+    let bar = "│".as_bytes();
+    let text = trim(body.strip_prefix(bar)?.strip_suffix(bar)?);
+    let (place, function) = (before(text, b" in ")?, after(text, b" in ")?);
+    let colon = place.iter().rposition(|b| *b == b':')?;
+    let (line, rest) = number(&place[colon + 1..])?;
+    (rest.is_empty() && colon > 0).then_some(Frame {
+        file: Some(&place[..colon]),
+        line: Some(line),
+        function: Some(function),
+    })
 }
 
 fn group(state: &mut State, line: &Line<'_>) -> Step {
@@ -577,19 +850,23 @@ fn warning(state: &mut State, line: &Line<'_>) -> Step {
         state.phase = WARNED;
         return Step::Continue;
     }
-    if state.lines == 1
-        && line
-            .text
-            .starts_with(b"ResourceWarning: Enable tracemalloc")
-    {
+    if state.lines == 1 && enable_tracemalloc(line.text) {
         return Step::End;
     }
+    // So does one with paragraphs (celery's of a worker that runs as root).
+    state.depth |= i32::from(line.blank());
     let most = if state.depth == 1 { WARNING_LINES } else { 3 };
     if line.held < most && announcement(line.text).is_none() {
         Step::Hold
     } else {
         Step::Foreign
     }
+}
+
+/// Behind a `ResourceWarning`, and a coroutine's `RuntimeWarning`.
+fn enable_tracemalloc(text: &[u8]) -> bool {
+    let behind = &text[name_len(text)..];
+    behind.starts_with(b": Enable tracemalloc to get the object allocation traceback")
 }
 
 fn warned(state: &mut State, line: &Line<'_>) -> Step {
@@ -600,10 +877,7 @@ fn warned(state: &mut State, line: &Line<'_>) -> Step {
         state.phase = STACK;
         return Step::Continue;
     }
-    if line
-        .text
-        .starts_with(b"ResourceWarning: Enable tracemalloc")
-    {
+    if enable_tracemalloc(line.text) {
         return Step::End;
     }
     Step::Foreign
@@ -615,16 +889,6 @@ fn call(state: &mut State, line: &Line<'_>) -> Step {
         return Step::End;
     }
     if line.indent > state.indent && !line.blank() || line.text.starts_with(b"Message: ") {
-        return Step::Continue;
-    }
-    Step::Foreign
-}
-
-fn stack(state: &mut State, line: &Line<'_>) -> Step {
-    if line.indent > state.indent && !line.blank() {
-        if state.error.is_none() && line.body().starts_with(b"File \"") {
-            state.frame = Some(line.at);
-        }
         return Step::Continue;
     }
     Step::Foreign
@@ -874,6 +1138,15 @@ A value is trying to be set on a copy
 See the caveats
   df['a'] = 1
 %%
+a.py:9: SecurityWarning: You run with privileges: this is
+absolutely not recommended!
+
+Please specify a user.
+
+User information: uid=0
+
+  _warn_or_raise(egid)
+%%
 sys:1: ResourceWarning: unclosed file <x>
 ResourceWarning: Enable tracemalloc to get the object allocation traceback
 %%
@@ -938,6 +1211,300 @@ a.py:9: UserWarning: no source
 a.py:9: UserWarning: nor here
 %%
 plain"#,
+        );
+    }
+
+    #[test]
+    fn what_databases_and_validators_add() {
+        records(
+            r#"
+Traceback (most recent call last):
+  File "a.py", line 5, in f
+psycopg2.errors.UniqueViolation: duplicate key
+DETAIL:  Key (id)=(1) already exists.
+
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "a.py", line 9, in g
+sqlalchemy.exc.IntegrityError: (psycopg2.errors.UniqueViolation) duplicate key
+DETAIL:  Key (id)=(1) already exists.
+
+[SQL: INSERT INTO users (id)
+VALUES (%(id)s)]
+[parameters: {'id': 1}]
+(Background on this error at: https://sqlalche.me/e/20/gkpj)
+%%
+a print
+%%
+Traceback (most recent call last):
+  File "a.py", line 5, in f
+psycopg2.errors.SyntaxError: syntax error at or near "FORM"
+LINE 1: SELECT id FORM users
+                  ^
+%%
+LINE 2 of a print
+%%
+ERROR:app:(psycopg2.errors.UniqueViolation) duplicate key
+DETAIL:  Key (id)=(1) already exists.
+
+[SQL: SELECT 1]
+(Background on this error at: https://sqlalche.me/e/20/gkpj)
+%%
+INFO:app:rolled back
+%%
+Traceback (most recent call last):
+  File "a.py", line 5, in f
+pydantic_core._pydantic_core.ValidationError: 2 validation errors for User
+id
+  Input should be a valid integer [type=int_parsing]
+    For further information visit https://errors.pydantic.dev/2.5/v/int_parsing
+address.zip
+  Field required [type=missing]
+%%
+summary
+%%
+  2 bad
+%%
+Traceback (most recent call last):
+  File "a.py", line 5, in f
+pydantic_core._pydantic_core.ValidationError: 2 validation errors for User
+  Value error, all is bad
+%%
+row 2: ok
+%%
+row 3: ok"#,
+        );
+    }
+
+    #[test]
+    fn ruled_reports() {
+        records(
+            r#"
+----------------------------------------
+Exception occurred during processing of request from ('127.0.0.1', 38750)
+Traceback (most recent call last):
+  File "a.py", line 5, in do_GET
+KeyError: 'x'
+----------------------------------------
+%%
+127.0.0.1 - - [28/Nov/2026 13:39:02] "GET / HTTP/1.1" 200 -
+%%
+----------------------------------------
+%%
+ERROR: (not a test)
+%%
+======================================================================
+%%
+ERROR: nothing to do
+%%
+======================================================================
+%%
+F.E
+%%
+======================================================================
+ERROR: test_err (shop.T.test_err)
+What it is for
+----------------------------------------------------------------------
+Traceback (most recent call last):
+  File "t.py", line 6, in test_err
+KeyError: 'x'
+
+%%
+======================================================================
+FAIL: test_bad (shop.T.test_bad) (i=1)
+----------------------------------------------------------------------
+Traceback (most recent call last):
+  File "t.py", line 5, in test_bad
+AssertionError: Lists differ: [1] != [2]
+
+First differing element 0:
+1
+2
+
+%%
+----------------------------------------------------------------------
+%%
+Ran 2 tests in 0.038s
+%%
+
+%%
+FAILED (failures=1, errors=1)
+%%
+======================================================================
+FAIL: the cut (of a banner)
+%%
+one
+%%
+two
+%%
+three
+%%
+four"#,
+        );
+    }
+
+    #[test]
+    fn asyncio_without_a_logger() {
+        records(
+            r#"
+Future exception was never retrieved
+future: <Future finished exception=KeyError('f')>
+KeyError: 'f'
+%%
+Error handling request from 127.0.0.1
+Traceback (most recent call last):
+  File "a.py", line 5, in f
+KeyError: 'f'
+%%
+Fatal error: protocol.data_received() call failed.
+protocol: <Pr object at 0x7fb165417e50>
+transport: <_SelectorSocketTransport fd=8>
+Traceback (most recent call last):
+  File "a.py", line 5, in f
+ValueError: x
+%%
+Task exception was never retrieved
+future: <Task finished name='Task-2'>
+source_traceback: Object created at (most recent call last):
+  File "a.py", line 12, in <module>
+    asyncio.run(main())
+Traceback (most recent call last):
+  File "a.py", line 5, in f
+ValueError: x
+%%
+ERROR:asyncio:Task exception was never retrieved
+future: <Task finished name='Task-2'>
+source_traceback: Object created at (most recent call last):
+  File "a.py", line 12, in <module>
+    asyncio.run(main())
+Traceback (most recent call last):
+  File "a.py", line 5, in f
+ValueError: x
+%%
+2026-11-28 10:00:00 INFO a.py:4: no more
+%%
+a.py:4: RuntimeWarning: coroutine 'co' was never awaited
+  co()
+RuntimeWarning: Enable tracemalloc to get the object allocation traceback
+%%
+Python path configuration:
+  PYTHONHOME = '/nonexistent'
+  sys.path = [
+    '/nonexistent/lib/python311.zip',
+  ]
+%%
+Fatal Python error: init_fs_encoding: failed"#,
+        );
+    }
+
+    #[test]
+    fn names_and_places_in_special_layouts() {
+        let text = "ERROR:    Traceback (most recent call last):
+  File \"a.py\", line 5, in life
+ConnectionError: redis is away
+";
+        assert_eq!(
+            traces(text),
+            ["python ConnectionError|redis is away|a.py|5|life"]
+        );
+        let text = "Traceback (most recent call last):
+  File \"a.py\", line 5, in f
+lower
+";
+        assert_eq!(traces(text), ["python lower||a.py|5|f"]);
+        let text = "╭──── Traceback (most recent call last) ────╮
+│ /srv/a.py:3 in main                       │
+│                                           │
+│ ❱ 3 f()                                   │
+│                                           │
+│ /srv/b.py:9 in f                          │
+╰───────────────────────────────────────────╯
+ZeroDivisionError: division by zero
+";
+        assert_eq!(
+            traces(text),
+            ["python ZeroDivisionError|division by zero|/srv/b.py|9|f"]
+        );
+        let text = "Traceback (most recent call last):
+  File \"a.py\", line 1, in f
+ValueError: x
+
+The above exception was the direct cause of the following exception:
+
+  + Exception Group Traceback (most recent call last):
+  |   File \"b.py\", line 2, in g
+  | ExceptionGroup: two (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | ValueError: x
+    +------------------------------------
+";
+        assert_eq!(
+            traces(text),
+            ["python ExceptionGroup|two (1 sub-exception)|b.py|2|g"]
+        );
+        // As 3.13 and later colour them.
+        let text = "Traceback (most recent call last):
+  File \x1b[35m\"/srv/a.py\"\x1b[0m, line \x1b[35m5\x1b[0m, in \x1b[35m<module>\x1b[0m
+    \x1b[31mf\x1b[0m\x1b[1;31m()\x1b[0m
+\x1b[1;35mKeyError\x1b[0m: \x1b[35m'x'\x1b[0m
+";
+        assert_eq!(traces(text), ["python KeyError|'x'|/srv/a.py|5|<module>"]);
+    }
+
+    #[test]
+    fn lines_of_loggers() {
+        records(
+            r#"
+2026-11-28 13:34:16,163 INFO sqlalchemy.engine.Engine SELECT users.id 
+FROM users 
+WHERE users.id = ?
+%%
+2026-11-28 13:34:16,164 INFO sqlalchemy.engine.Engine [generated in 0.00011s] (5,)
+%%
+2026-11-28 13:34:16,163 INFO sqlalchemy.engine.Engine 
+CREATE TABLE users (
+	id INTEGER NOT NULL, 
+	PRIMARY KEY (id)
+)
+%%
+2026-11-28 13:34:16,164 INFO sqlalchemy.engine.Engine COMMIT
+%%
+a print
+%%
+FROM is a word
+%%
+2026-11-28 13:38:46+0000 [-] while handling timed call
+	Traceback (most recent call last):
+	  File "/srv/app/tw.py", line 13, in <lambda>
+	builtins.ValueError: invalid
+%%
+2026-11-28 13:38:46+0000 [-] next
+%%
+Traceback (most recent call last):
+  File "/usr/lib/python2.7/logging/__init__.py", line 335, in getMessage
+TypeError: %d format: a number is required, not str
+Logged from file a.py, line 4
+%%
+a print
+%%
+[11/28/26 13:44:41] INFO     start                      a.py:7
+%%
+                    ERROR    failed                    a.py:11
+                             Traceback (most recent call last):
+                               File "/srv/app/a.py", line 10, in
+                             <module>
+                             KeyError: 'x'
+%%
+                    INFO     end                       a.py:12
+%%
+Main  2026-11-28 13:39:00 +0000 ERROR: Exception occurred
+Traceback (most recent call last):
+  File "/srv/app/san.py", line 8, in boom
+ValueError: 2026-11-28 13:39:00 ERROR inner
+%%
+shop.db - INFO - next"#,
         );
     }
 

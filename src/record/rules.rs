@@ -1,6 +1,8 @@
 //! The settings in the form that the hot path needs, and what the rules see in one line.
 
-use super::language::{ALL, ERROR_WORD, Language, NAMES, NUMBER_STOP, ODD_WORD, Opening, Shape};
+use super::language::{
+    ALL, ERROR_WORD, Language, NAMES, NUMBER_STOP, ODD_WORD, OPEN_END, Opening, Shape,
+};
 use super::line::{CLIP, Line};
 use super::logstart::{Log, Start, log_start};
 use super::{Languages, Settings};
@@ -21,6 +23,8 @@ pub struct UnknownLanguage {
 
 /// A set of languages, by their place in [`ALL`].
 pub(super) type Set = u32;
+/// The one that is no language.
+pub(super) const OBJECT: Set = 1;
 
 /// How records are made, compiled; shared by all streams.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ pub struct Rules {
     by_error_word: Set,
     by_odd_word: Set,
     by_number_stop: Set,
+    by_open_end: Set,
 }
 
 /// What the rules see in a line by itself.
@@ -118,6 +123,7 @@ impl Rules {
             by_error_word: by(ERROR_WORD),
             by_odd_word: by(ODD_WORD),
             by_number_stop: by(NUMBER_STOP),
+            by_open_end: by(OPEN_END),
         })
     }
 
@@ -134,7 +140,9 @@ impl Rules {
         };
         match start {
             Some(Start::Alone) => return seen,
-            Some(Start::Log(log)) if !log.high && *first != b'=' => return seen,
+            Some(Start::Log(log)) if !log.high && *first != b'=' && !announces(line.text) => {
+                return seen;
+            }
             _ => {}
         }
         let ask = self.asked(*first, line);
@@ -155,7 +163,8 @@ impl Rules {
             ask |= self.by_odd_word;
         }
         match line.text {
-            [.., b'0'..=b'9', b'.'] => ask | self.by_number_stop,
+            [.., b'0'..=b'9', b'.'] | [.., b'0'..=b'9'] => ask | self.by_number_stop,
+            [.., b'{' | b'[' | b'('] => ask | self.by_open_end,
             _ => ask,
         }
     }
@@ -164,6 +173,12 @@ impl Rules {
     pub(super) fn each(&self) -> impl Iterator<Item = (u8, &'static dyn Language)> {
         members(self.enabled)
     }
+}
+
+/// Whether a logger's line below WARNING may announce a report: Erlang's header, MySQL's word of a signal.
+#[inline]
+fn announces(text: &[u8]) -> bool {
+    matches!(text.last(), Some(b':' | b';'))
 }
 
 /// Asks the languages of `ask` about `line`.

@@ -1,4 +1,5 @@
-//! Rust: panics, with and without a backtrace; the error chains of anyhow and eyre.
+//! Rust: panics, with and without a backtrace; the error chains of anyhow and eyre; the reports of color-eyre, miette,
+//! error-stack and the panic hooks.
 
 use super::language::{Error, Frame, Head, Language, Opening, Shape, State, Step};
 use super::line::{Line, after, before, number, trim};
@@ -13,6 +14,17 @@ const MESSAGE: u8 = 0;
 const BACKTRACE: u8 = 1;
 /// Behind `Caused by:`.
 const CAUSES: u8 = 2;
+/// In a report of color-eyre or better-panic, whose sections have headings of many kinds.
+const REPORT: u8 = 3;
+/// In human-panic's letter.
+const LETTER: u8 = 4;
+/// In a message of several lines as Rust wrote it up to 1.72, before `', src/main.rs:2:39`.
+const QUOTED: u8 = 5;
+/// Behind a message that is complete.
+const SAID: u8 = 6;
+
+/// How many lines human-panic's letter may have.
+const LETTER_LINES: u32 = 20;
 
 /// What the standard library says last.
 const NOTES: &[&[u8]] = &[
@@ -29,85 +41,139 @@ impl Language for Rust {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"tE"
+        b"tEBTW"
     }
 
     fn open(&self, line: &Line<'_>) -> Opening {
         let text = line.text;
-        let overflow =
-            text.starts_with(b"thread '") && text.ends_with(b" has overflowed its stack");
-        if line.indent == 0 && (panicked(text) || overflow) {
-            return Opening::Trace(State {
-                seen: true,
-                error: Some(0),
-                frame: Some(0),
-                ..State::default()
-            });
+        if line.indent > 0 {
+            return Opening::No;
         }
-        if line.indent == 0 && text.starts_with(b"Error: ") {
-            Opening::Head(Shape::Firm)
-        } else {
-            Opening::No
+        if opens(text) {
+            return Opening::Trace(panic(text));
         }
+        let phase = match text {
+            b"The application panicked (crashed)."
+            | b"Backtrace (most recent call first):"
+            | b"Backtrace (most recent call last):" => REPORT,
+            b"Well, this is embarrassing." => LETTER,
+            _ if text.starts_with(b"Error: ") => return Opening::Head(Shape::Firm),
+            _ => return Opening::No,
+        };
+        Opening::Trace(State {
+            phase,
+            seen: true,
+            error: Some(0),
+            ..State::default()
+        })
     }
 
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
-        let causes = matches!(
-            line.text,
-            b"Caused by:" | b"Location:" | b"Stack backtrace:"
-        );
-        // A logger's line may hold the chain only behind a blank line, as `{:?}` prints it.
-        (causes && (head.lines > 0 || line.held > 0)).then(|| State {
+        let found = State {
             phase: CAUSES,
             seen: true,
+            error: (head.lines == 0).then_some(line.at),
             ..State::default()
+        };
+        if section(line.text) {
+            // A logger's line may hold the chain only behind a blank line, as `{:?}` prints it.
+            return (head.lines > 0 || line.held > 0).then_some(State {
+                depth: i32::from(line.text == b"Location:"),
+                ..found
+            });
+        }
+        if head.lines > 0 && line.indent == 3 && line.body().starts_with(b"0: ") {
+            return Some(State {
+                phase: REPORT,
+                error: Some(line.at),
+                ..found
+            });
+        }
+        let titled = head.lines > 0 && line.indent == 2 && line.body().starts_with("× ".as_bytes());
+        (titled || branch(line.body())).then_some(State {
+            error: if titled { Some(line.at) } else { found.error },
+            depth: BOXES,
+            ..found
         })
     }
 
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
         let text = line.text;
+        if state.phase == LETTER {
+            return letter(state, line);
+        }
         if line.blank() {
             return Step::Hold;
         }
-        if state.phase != CAUSES && NOTES.iter().any(|note| text.starts_with(note)) {
+        if !matches!(state.phase, CAUSES | REPORT)
+            && NOTES.iter().any(|note| text.starts_with(note))
+        {
             return Step::End;
         }
         match state.phase {
             MESSAGE => message(state, line),
-            CAUSES if matches!(text, b"Caused by:" | b"Location:" | b"Stack backtrace:") => {
+            QUOTED => quoted(state, line),
+            REPORT => report(state, line),
+            SAID if text == b"stack backtrace:" => {
+                state.phase = BACKTRACE;
                 Step::Continue
             }
+            SAID => Step::Foreign,
+            CAUSES => causes(state, line),
             _ if line.indent > 0 => Step::Continue,
             _ => Step::Foreign,
         }
     }
 
     fn error<'a>(&self, text: &'a [u8]) -> Error<'a> {
-        if let Some(chain) = text.strip_prefix(b"Error: ") {
-            return (Some(b"Error"), Some(trim(chain)));
+        if section(text) {
+            return (None, None);
+        }
+        let body = text.trim_ascii_start();
+        if let Some(chain) = body
+            .strip_prefix(b"Error: ")
+            .or_else(|| body.strip_prefix("× ".as_bytes()))
+            .or_else(|| {
+                body.strip_prefix(b"0: ")
+                    .filter(|_| body.len() < text.len())
+            })
+        {
+            let message = trim(chain);
+            let message = message.strip_prefix("× ".as_bytes()).unwrap_or(message);
+            return (Some(b"Error"), Some(message));
         }
         // Up to Rust 1.72 the message stands in the line itself.
         if text.ends_with(b" has overflowed its stack") {
             return (Some(b"panic"), Some(b"stack overflow"));
         }
         let Some(rest) = after(text, b" panicked at ") else {
-            return (Some(b"panic"), Some(trim(text)));
+            let message = text.strip_prefix(b"Message:  ").unwrap_or(text);
+            return (Some(b"panic"), Some(trim(message)));
         };
         let quoted = rest
             .strip_prefix(b"'")
-            .and_then(|q| memmem::rfind(q, b"', ").map(|end| &q[..end]));
+            .map(|q| memmem::rfind(q, b"', ").map_or(q, |end| &q[..end]));
         (Some(b"panic"), quoted)
     }
 
+    /// `thread 'main' panicked at src/main.rs:2:39:`, `', src/main.rs:2:39`, `    src/main.rs:10:5`, `in src/main.rs, line 9`.
     fn frame<'a>(&self, text: &'a [u8], _: &'a [u8]) -> Frame<'a> {
-        let Some(rest) = after(text, b" panicked at ") else {
-            return Frame::default();
+        let rest = after(text, b" panicked at ").unwrap_or(text);
+        let place = match memmem::rfind(rest, b"', ") {
+            Some(i) => &rest[i + 3..],
+            None => rest,
         };
-        let place = if rest.starts_with(b"'") {
-            memmem::rfind(rest, b"', ").map_or(rest, |i| &rest[i + 3..])
-        } else {
-            rest
-        };
+        let place = place
+            .strip_prefix(b"Location: ")
+            .unwrap_or(place)
+            .trim_ascii();
+        if let Some((file, line)) = in_line(place) {
+            return Frame {
+                file: Some(file),
+                line: Some(line),
+                function: None,
+            };
+        }
         let Some(file) = before(place, b":") else {
             return Frame::default();
         };
@@ -116,6 +182,131 @@ impl Language for Rust {
             line: number(&place[file.len() + 1..]).map(|n| n.0),
             function: None,
         }
+    }
+}
+
+/// In [`State::depth`]: the next line is a place.
+const PLACE: i32 = 1;
+/// The report is drawn with boxes.
+const BOXES: i32 = 2;
+
+/// The headings of anyhow's and eyre's chains.
+fn section(text: &[u8]) -> bool {
+    matches!(text, b"Caused by:" | b"Location:" | b"Stack backtrace:")
+}
+
+/// How miette and error-stack draw a cause.
+fn branch(body: &[u8]) -> bool {
+    ["├╴", "╰╴", "├─▶", "╰─▶"]
+        .iter()
+        .any(|drawn| body.starts_with(drawn.as_bytes()))
+}
+
+/// A character from U+2500 to U+257F.
+fn boxed(text: &[u8]) -> bool {
+    matches!(text, [0xe2, 0x94 | 0x95, ..])
+}
+
+/// `in src/main.rs, line 89`
+fn in_line(text: &[u8]) -> Option<(&[u8], u64)> {
+    let file = before(text.strip_prefix(b"in ")?, b", line ")?;
+    number(&text[3 + file.len() + 7..]).map(|(line, _)| (file, line))
+}
+
+/// The state behind a panic's first line.
+fn panic(text: &[u8]) -> State {
+    let old = after(text, b" panicked at '").is_some();
+    let phase = match (old, said(text)) {
+        (false, _) => MESSAGE,
+        (true, true) => SAID,
+        (true, false) => QUOTED,
+    };
+    State {
+        phase,
+        seen: true,
+        error: Some(0),
+        frame: (phase != QUOTED).then_some(0),
+        ..State::default()
+    }
+}
+
+/// `…', src/main.rs:2:39`
+fn said(text: &[u8]) -> bool {
+    let place = memmem::rfind(text, b"', ").map(|i| &text[i + 3..]);
+    let line = place.and_then(|place| after(place, b":")).and_then(number);
+    line.is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with(b":"))
+}
+
+fn quoted(state: &mut State, line: &Line<'_>) -> Step {
+    if said(line.text) {
+        state.phase = SAID;
+        state.frame = Some(line.at);
+        return Step::Continue;
+    }
+    if opens(line.text) {
+        Step::Foreign
+    } else {
+        Step::Hold
+    }
+}
+
+fn causes(state: &mut State, line: &Line<'_>) -> Step {
+    if section(line.text) {
+        state.depth = i32::from(line.text == b"Location:");
+        return Step::Continue;
+    }
+    if line.indent > 0 && state.depth == PLACE {
+        state.depth = 0;
+        state.frame = Some(line.at);
+    }
+    if line.indent > 0 || state.depth == BOXES && boxed(line.text) {
+        Step::Continue
+    } else {
+        Step::Foreign
+    }
+}
+
+/// Sections stand between blank lines and may begin with anything; the hints at the end are always the same.
+fn report(state: &mut State, line: &Line<'_>) -> Step {
+    const HEADINGS: &[&[u8]] = &[
+        b"The application panicked (crashed).",
+        b"Suggestion: ",
+        b"Note: ",
+        b"Warning: ",
+        b"Backtrace omitted. ",
+        b"Run with COLORBT_SHOW_HIDDEN=",
+    ];
+    let text = line.text;
+    if text.starts_with(b"Run with RUST_BACKTRACE=full") || text.starts_with(b"thread: ") {
+        return Step::End;
+    }
+    let place = text == b"Location:";
+    if text.starts_with(b"Message:  ") || line.indent == 2 && state.depth == BOXES {
+        state.error = Some(line.at);
+    }
+    if text.starts_with(b"Location: ") || in_line(text).is_some() || state.depth == PLACE {
+        state.frame = Some(line.at);
+    } else if !(place || line.indent > 0 || text.starts_with(b"Message:  ")) {
+        if !HEADINGS.iter().any(|heading| text.starts_with(heading)) {
+            let other = opens(text) || text.starts_with(b"Error: ");
+            return if other { Step::Foreign } else { Step::Hold };
+        }
+        // better-panic's message is the line behind this one.
+        state.depth = if text == HEADINGS[0] { BOXES } else { 0 };
+        return Step::Continue;
+    }
+    state.depth = i32::from(place);
+    Step::Continue
+}
+
+fn letter(state: &mut State, line: &Line<'_>) -> Step {
+    state.lines += 1;
+    if line.text == b"Thank you kindly!" {
+        Step::End
+    } else if state.lines > LETTER_LINES {
+        Step::Foreign
+    } else {
+        Step::Hold
     }
 }
 
@@ -144,7 +335,8 @@ fn message(state: &mut State, line: &Line<'_>) -> Step {
         state.error = Some(line.at);
         return Step::Continue;
     }
-    if line.indent > 0 && line.held == 0 {
+    // An error's chain, as `unwrap` prints it, has its own headings and a stack of any length.
+    if section(line.text) || line.indent > 0 && line.held == 0 {
         return Step::Continue;
     }
     if opens(line.text) {
@@ -207,11 +399,127 @@ Caused by:
 Location:
     src/main.rs:10:5
 %%
+Error: \x1b[1mno such table\x1b[22m
+├╴at \x1b[3msrc/main.rs:85:141\x1b[23m
+│
+╰─▶ No such file
+    ╰╴path: /srv/none
+%%
+Error: oops::my::bad
+
+  × oops!
+   ╭─[bad_file.rs:2:3]
+ 1 │ source
+   ╰────
+  help: try better
+%%
+exiting
+%%
+Error:   × cannot start
+  ╰─▶ No such file
+%%
+2026-11-23T10:00:00Z ERROR app: cannot load
+╰─▶ No such file
+%%
+Error: 
+   0: \x1b[91mreading config\x1b[0m
+
+Location:
+   \x1b[35msrc/main.rs\x1b[0m:\x1b[35m25\x1b[0m
+
+key: 1
+
+Suggestion: create the file
+
+Backtrace omitted. Run with RUST_BACKTRACE=1 environment variable to display it.
+Run with RUST_BACKTRACE=full to include source snippets.
+%%
+exiting
+%%
 Error: E(\"config missing\")
 %%
 
 %%
 next
+",
+        );
+    }
+
+    #[test]
+    fn hooks() {
+        records(
+            "
+The application panicked (crashed).
+Message:  boom
+second
+Location: src/main.rs:82
+
+Backtrace omitted. Run with RUST_BACKTRACE=1 environment variable to display it.
+Run with RUST_BACKTRACE=full to include source snippets.
+%%
+Backtrace (most recent call first):
+  File \"/srv/main.rs\", line 89, in shop::main
+    panic!(\"boom\")
+
+The application panicked (crashed).
+  boom
+in src/main.rs, line 89
+thread: main
+%%
+next
+%%
+Well, this is embarrassing.
+
+shop had a problem and crashed.
+
+Thank you kindly!
+%%
+Well, this is embarrassing.
+%%
+next
+%%
+  2026-11-23T10:00:00Z ERROR app: cannot load
+    at src/main.rs:28
+    in app::load with id: 3
+%%
+
+%%
+  2026-11-23T10:00:00Z  INFO app: done
+    at src/main.rs:29
+",
+        );
+    }
+
+    #[test]
+    fn older_layouts() {
+        records(
+            "
+thread 'a' panicked at 'boom', src/main.rs:4:5
+%%
+plain
+%%
+thread 'a' panicked at 'assertion failed: `(left == right)`
+  left: `1`,
+ right: `2`: it
+differs', src/main.rs:7:9
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+%%
+thread 'a' panicked at 'boom', src/main.rs:4:5
+stack backtrace:
+   0: rust_begin_unwind
+%%
+plain
+%%
+thread 'main' (7) panicked at src/main.rs:64:28:
+called `Result::unwrap()` on an `Err` value: cannot start
+
+Caused by:
+    0: reading config
+
+Stack backtrace:
+   0: shop::any
+             at /srv/src/main.rs:22:44
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
 ",
         );
     }
@@ -227,5 +535,14 @@ next
             traces("Error: a\n\nCaused by:\n    b\n"),
             ["rust Error|a|||"]
         );
+        let text = "Error: \n   0: reading\n\nLocation:\n   src/main.rs:25\n";
+        assert_eq!(traces(text), ["rust Error|reading|src/main.rs|25|"]);
+        let text =
+            "The application panicked (crashed).\nMessage:  boom\nLocation: src/main.rs:82\n";
+        assert_eq!(traces(text), ["rust panic|boom|src/main.rs|82|"]);
+        let text = "thread 'main' panicked at 'a\nb', src/main.rs:7:9\n";
+        assert_eq!(traces(text), ["rust panic|a|src/main.rs|7|"]);
+        let text = "2026-11-23T10:00:00Z ERROR app: cannot load\n\nCaused by:\n    no\n";
+        assert_eq!(traces(text), ["rust ||||"]);
     }
 }
