@@ -1,8 +1,8 @@
 //! Lines that certainly begin a record: those with a logger's prefix, access lines, JSON objects.
 
 use super::language::Shape;
-use super::rules::Set;
 use super::line::{Line, after, number};
+use super::rules::Set;
 use memchr::{memchr, memmem};
 
 /// What a prefixed line is.

@@ -370,7 +370,12 @@ impl Machine {
             return self.commit(len);
         } else if depth > 0 && self.hold(len) {
             return self.count_brackets(line);
-        } else if log.high && seen.heads != 0 && log.head == Shape::Brief && self.long.is_none() && self.only_blanks_held() {
+        } else if log.high
+            && seen.heads != 0
+            && log.head == Shape::Brief
+            && self.long.is_none()
+            && self.only_blanks_held()
+        {
             // Spring Boot writes a blank line before the exception.
             self.commit(0);
             return self.hold_head(line, seen, len);
@@ -399,7 +404,10 @@ impl Machine {
         } else if seen.opener.is_some() || self.pending.lines == HELD_LINES {
             self.close();
             self.fresh(line, seen, len);
-        } else if seen.heads != 0 && (log.head == Shape::Brief || seen.shape == Shape::Firm) && self.long.is_none() {
+        } else if seen.heads != 0
+            && (log.head == Shape::Brief || seen.shape == Shape::Firm)
+            && self.long.is_none()
+        {
             self.hold_head(line, seen, len);
         } else if self.hold(len) {
             self.pending.role = Role::Message;

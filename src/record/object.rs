@@ -185,7 +185,14 @@ Array
 )
 %%
 
-%%
+",
+        );
+    }
+
+    #[test]
+    fn objects_with_a_name() {
+        records(
+            "
 config: {
   id: 1,
   'key': [ 1, 2 ]
