@@ -82,7 +82,8 @@ impl Language for Ruby {
             frame: Some(head.at),
             ..State::default()
         };
-        if head.lines == 0 && from(line) {
+        // A statement of SQL has its `from` as well.
+        if head.lines == 0 && from(line) && memmem::find(line.text, b":in ").is_some() {
             return Some(State {
                 lines: 1,
                 depth: RESCUING,
