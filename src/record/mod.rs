@@ -13,7 +13,6 @@ mod erlang;
 mod familiar;
 mod go;
 mod java;
-mod jvm;
 mod language;
 mod line;
 mod logstart;

@@ -1,8 +1,8 @@
 //! What launchers, compilers and frameworks of the JVM report in other forms than `printStackTrace`.
 
-use super::java::{CAUSE, FRAMES, class_head, frame};
-use super::language::{State, Step};
-use super::line::{Line, after, brackets, number};
+use super::{CAUSE, FRAMES, class_head, frame};
+use crate::record::language::{State, Step};
+use crate::record::line::{Line, after, brackets, number};
 use memchr::{memchr, memmem};
 
 /// A compiler's complaint: its message, the source, a caret, then what it found and what it wanted.
@@ -224,7 +224,7 @@ fn caught(state: &mut State, line: &Line<'_>) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::records;
+    use crate::record::testing::records;
 
     #[test]
     fn the_launcher_and_compilers() {
