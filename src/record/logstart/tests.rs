@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn start(text: &str) -> Option<Start> {

@@ -1,4 +1,4 @@
-
+use super::names::exception_shape;
 use super::*;
 use crate::record::testing::{records, traces};
 

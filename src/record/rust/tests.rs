@@ -1,4 +1,3 @@
-
 use super::super::testing::{records, traces};
 
 #[test]
