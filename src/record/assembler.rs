@@ -1,18 +1,16 @@
 //! One stream's bytes in, its records out.
 
 use super::familiar::Familiar;
-use super::language::Language;
-use super::line::{CLIP, Line, names_error, strip_colours, trim_end};
+use super::line::{CLIP, Line, trim_end};
+use super::look::{Marked, look};
 use super::machine::{Emit, Machine, Marks};
-use super::rules::{Rules, Seen, language};
+use super::rules::{Rules, Seen};
 use super::store::Store;
-use super::{Kind, Part, Record, Sink, Stamp, Trace};
-use memchr::{memchr, memchr_iter, memchr2, memrchr};
+use super::trace::trace;
+use super::{Kind, Part, Record, Sink, Stamp};
+use memchr::{memchr_iter, memrchr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How many lines may stand between the line that announces an error and the one that names it.
-const ANNOUNCING: usize = 20;
 
 /// Makes records of one stream.
 ///
@@ -364,64 +362,6 @@ impl Assembler {
     }
 }
 
-/// Where the next bytes stand that make a line worth a second look, each searched for once it is asked for.
-#[derive(Debug, Default)]
-struct Marked {
-    escape: Option<usize>,
-    any: Option<usize>,
-}
-
-impl Marked {
-    /// Whether an escape stands in `input[at..end]`.
-    #[inline]
-    fn escape(&mut self, input: &[u8], at: usize, end: usize) -> bool {
-        next(&mut self.escape, at, || memchr(0x1b, &input[at..])) < end
-    }
-
-    /// Whether a capital E or an escape does.
-    #[inline]
-    fn any(&mut self, input: &[u8], at: usize, end: usize) -> bool {
-        next(&mut self.any, at, || memchr2(b'E', 0x1b, &input[at..])) < end
-    }
-}
-
-/// `known`, if it is not behind `at`; else it is searched for.
-#[inline]
-fn next(known: &mut Option<usize>, at: usize, search: impl FnOnce() -> Option<usize>) -> usize {
-    match *known {
-        Some(place) if place >= at => place,
-        _ => {
-            let place = search().map_or(usize::MAX, |i| at + i);
-            *known = Some(place);
-            place
-        }
-    }
-}
-
-/// What the rules see in `bytes`. Unless they are `marked`, neither an `E` nor an escape stands in them.
-#[inline]
-fn look<'a>(
-    rules: &Rules,
-    bytes: &'a [u8],
-    scratch: &'a mut Vec<u8>,
-    marked: bool,
-) -> (Seen, Line<'a>) {
-    let mut text = trim_end(bytes);
-    if rules.lines || rules.record_start.is_some() {
-        return (Seen::NOTHING, Line::unseen(text));
-    }
-    let mut errors = false;
-    if marked {
-        if memchr(0x1b, text).is_some() {
-            strip_colours(text, scratch);
-            text = scratch;
-        }
-        errors = names_error(text);
-    }
-    let line = Line::new(text, errors);
-    (rules.see(&line), line)
-}
-
 /// Lets the machine judge a line of `len` bytes.
 fn decide(
     machine: &mut Machine,
@@ -486,67 +426,4 @@ impl Emit {
             parts: self.parts + 1,
         }
     }
-}
-
-/// What a traceback in `bytes` says, as far as it is in them; `plain` is for its lines without colours.
-fn trace<'a>(bytes: &'a [u8], marks: Marks, plain: &'a mut [Vec<u8>; 3]) -> Trace<'a> {
-    let lang = language(marks.language);
-    let [error_line, frame_line, below] = plain;
-    let error = marks.error.and_then(|at| {
-        let at = naming(bytes, lang, at, marks.frame, error_line);
-        line_at(bytes, at, error_line)
-    });
-    let (exception_type, exception_message) =
-        error.map_or((None, None), |(text, _)| lang.error(text));
-    let frame = marks.frame.and_then(|at| line_at(bytes, at, frame_line));
-    let frame = frame
-        .map(|(text, end)| {
-            let below = line_at(bytes, end, below).unwrap_or_default().0;
-            lang.frame(text, below)
-        })
-        .unwrap_or_default();
-    Trace {
-        lang: lang.name(),
-        exception_type,
-        exception_message,
-        file: frame.file,
-        line: frame.line,
-        function: frame.function,
-    }
-}
-
-/// Where the error is named: at `at` or, where that line only announces it, at the next that does before the `frame`.
-fn naming(
-    bytes: &[u8],
-    lang: &dyn Language,
-    at: usize,
-    frame: Option<usize>,
-    plain: &mut Vec<u8>,
-) -> usize {
-    let mut from = at;
-    for _ in 0..ANNOUNCING {
-        let Some((text, next)) = line_at(bytes, from, plain) else {
-            break;
-        };
-        if lang.error(text) != (None, None) {
-            return from;
-        }
-        if frame.is_none_or(|frame| next >= frame) {
-            break;
-        }
-        from = next;
-    }
-    at
-}
-
-/// The line of `bytes` that begins at `at`, without colours, and where the next one does. `plain` holds what had some.
-fn line_at<'a>(bytes: &'a [u8], at: usize, plain: &'a mut Vec<u8>) -> Option<(&'a [u8], usize)> {
-    let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
-    let end = memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
-    let text = trim_end(&rest[..end.min(CLIP)]);
-    if memchr(0x1b, text).is_none() {
-        return Some((text, at + end));
-    }
-    strip_colours(text, plain);
-    Some((plain, at + end))
 }

@@ -16,6 +16,7 @@ mod java;
 mod language;
 mod line;
 mod logstart;
+mod look;
 mod lua;
 mod machine;
 mod node;
@@ -29,6 +30,7 @@ mod rust;
 mod store;
 #[cfg(test)]
 mod testing;
+mod trace;
 
 pub use assembler::Assembler;
 pub use rules::{Rules, UnknownLanguage, languages};
