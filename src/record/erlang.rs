@@ -1,6 +1,6 @@
 //! Erlang: the reports of `error_logger` and SASL.
 
-use super::language::{Error, Frame, Head, Language, Opening, State, Step};
+use super::language::{Error, Frame, Head, Language, Opening, REPORT_LINES, State, Step};
 use super::line::{Line, after, before, number, trim};
 use memchr::memmem;
 
@@ -11,9 +11,6 @@ pub(super) struct Erlang;
 const SCRIPT: u8 = 1;
 /// Behind `** Last message in was …`: the report of a server that stopped, in a logger's own layout.
 const SERVER: u8 = 2;
-
-/// How many lines a report may have: one whose end was lost must not go on for ever.
-const REPORT_LINES: u32 = 2000;
 
 impl Language for Erlang {
     fn name(&self) -> &'static str {

@@ -1,34 +1,34 @@
-//! What a language brings: one file with one [`Language`], and one line in [`ALL`].
+//! What a language brings: a module with one [`Language`], and one line in [`ALL`].
 
 use super::line::Line;
-use super::{
-    cpp, csharp, dart, elixir, erlang, go, java, lua, node, object, perl, php, python, ruby, rust,
-};
+use std::sync::LazyLock;
 
 /// All languages. The first is no language but pretty-printed objects, and is always on.
 pub(super) static ALL: &[&dyn Language] = &[
-    &object::Object,
-    &python::Python,
-    &java::Java,
-    &node::Node,
-    &ruby::Ruby,
-    &php::Php,
-    &go::Go,
-    &rust::Rust,
-    &csharp::CSharp,
-    &perl::Perl,
-    &lua::Lua,
-    &elixir::Elixir,
-    &erlang::Erlang,
-    &cpp::Cpp,
-    &dart::Dart,
+    &super::object::Object,
+    &super::python::Python,
+    &super::java::Java,
+    &super::node::Node,
+    &super::ruby::Ruby,
+    &super::php::Php,
+    &super::go::Go,
+    &super::rust::Rust,
+    &super::csharp::CSharp,
+    &super::perl::Perl,
+    &super::lua::Lua,
+    &super::elixir::Elixir,
+    &super::erlang::Erlang,
+    &super::cpp::Cpp,
+    &super::dart::Dart,
 ];
 
 /// Their names, for `--records`.
-pub(super) static NAMES: &[&str] = &[
-    "python", "java", "node", "ruby", "php", "go", "rust", "csharp", "perl", "lua", "elixir",
-    "erlang", "cpp", "dart",
-];
+pub(super) static NAMES: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| ALL[1..].iter().map(|language| language.name()).collect());
+
+/// How many lines a report may have whose end is a mark, or a blank line: one whose end was lost must not swallow the rest of
+/// the stream.
+pub(super) const REPORT_LINES: u32 = 2000;
 
 /// Looked at also when `Error` or `Exception` stands anywhere in the line.
 pub(super) const ERROR_WORD: u8 = 1;

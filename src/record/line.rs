@@ -6,6 +6,9 @@ use memchr::{memchr, memchr_iter};
 /// leave in parts, before its newline is known.
 pub(super) const CLIP: usize = 16 << 10;
 
+/// The rule around the reports of `ThreadSanitizer`, of which Go's race detector is one.
+pub(super) const RACE_RULE: &[u8] = b"==================";
+
 /// A line, as the rules see it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line<'a> {
@@ -173,6 +176,28 @@ pub(super) fn dotted_len(text: &[u8]) -> usize {
         0
     };
     len - text[..len].iter().rev().take_while(|b| **b == b':').count()
+}
+
+/// `com.acme.Oops`, `com.acme.Oops: message`: packages, then a class.
+pub(super) fn class_head(text: &[u8]) -> bool {
+    let end = dotted_len(text);
+    let Some(dot) = text[..end].iter().rposition(|b| matches!(b, b'.' | b'$')) else {
+        return false;
+    };
+    let class = text[dot + 1..end]
+        .first()
+        .is_some_and(u8::is_ascii_uppercase);
+    class
+        && !text[..end].contains(&b'/')
+        && matches!(text.get(end), None | Some(b':'))
+        && matches!(text.get(end + 1), None | Some(b' '))
+}
+
+/// `name: `, where a name may have the bytes of `also` beside letters, digits, `_` and `$`.
+pub(super) fn key(text: &[u8], also: &[u8]) -> bool {
+    let name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || also.contains(b);
+    let end = text.iter().take_while(name).count();
+    end > 0 && text[end..].starts_with(b": ")
 }
 
 /// `Name: message`, whose first word is written like a type's name.

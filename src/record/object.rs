@@ -1,7 +1,7 @@
 //! Objects printed over several lines without a logger's prefix: `{` alone, indented lines, `}`; Rust's `Name {`.
 
 use super::language::{Error, Frame, Head, Language, OPEN_END, Opening, Shape, State, Step};
-use super::line::{Line, after, brackets};
+use super::line::{Line, after, brackets, key};
 
 /// Pretty-printed JSON.
 pub(super) struct Object;
@@ -38,7 +38,7 @@ impl Language for Object {
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
         let body = line.body();
         // Node's inspect writes keys without quotes, but always indents by two.
-        let inspected = line.indent == 2 && (body.ends_with(b",") || key(body));
+        let inspected = line.indent == 2 && (body.ends_with(b",") || key(body, b""));
         let value = inspected || matches!(body.first(), Some(b'"' | b'\'' | b'{' | b'['));
         // A head with a name may be program text.
         let named = head.open_end && head.second - head.at > LONE;
@@ -89,7 +89,8 @@ fn member(line: &Line<'_>) -> bool {
     let body = line.body();
     let goes_on = matches!(body.last(), Some(b',' | b'{' | b'[' | b'('));
     let quoted = body.starts_with(b"\"");
-    let inspected = key(body) || matches!(body.first(), Some(b'\'' | b'{' | b'[' | b'0'..=b'9'));
+    let inspected =
+        key(body, b"") || matches!(body.first(), Some(b'\'' | b'{' | b'[' | b'0'..=b'9'));
     // Rust's `{:#?}` indents by four.
     goes_on && (quoted || line.indent == 2 && inspected || line.indent == 4) || arrow(body)
 }
@@ -125,15 +126,6 @@ fn debugged(text: &[u8]) -> bool {
     label.is_some_and(|label| label.iter().all(word))
         && name.first().is_some_and(u8::is_ascii_uppercase)
         && name.iter().all(word)
-}
-
-/// `key: value`
-fn key(body: &[u8]) -> bool {
-    let end = body
-        .iter()
-        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'))
-        .count();
-    end > 0 && body[end..].starts_with(b": ")
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::go::RULE;
-use super::language::{Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step};
-use super::line::{Line, after, number, trim};
+use super::language::{
+    Error, Frame, Head, Language, ODD_WORD, Opening, REPORT_LINES, Shape, State, Step,
+};
+use super::line::{Line, RACE_RULE, after, number, trim};
 use super::logstart::log_start;
 use memchr::memmem;
 
@@ -34,9 +35,6 @@ const BACKTRACE: u8 = 8;
 const BUG_REPORT: u8 = 9;
 /// What MySQL and MariaDB say of a signal, up to the next log line.
 const SIGNAL: u8 = 10;
-
-/// How far a report may run without its end.
-const REPORT_LINES: u32 = 2000;
 
 impl Language for Cpp {
     fn name(&self) -> &'static str {
@@ -366,7 +364,7 @@ fn backward(state: &mut State, line: &Line<'_>) -> Step {
 }
 
 fn race(state: &mut State, line: &Line<'_>) -> Step {
-    let closed = line.text == RULE;
+    let closed = line.text == RACE_RULE;
     if closed || state.lines > REPORT_LINES {
         state.fenced = false;
         return if closed { Step::End } else { Step::Foreign };

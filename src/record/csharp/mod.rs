@@ -3,11 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::java::class_head;
 use super::language::{
     ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, after, before, dotted_len, named_error, number, trim};
+use super::line::{Line, after, before, class_head, dotted_len, named_error, number, trim};
 use memchr::memmem;
 
 /// .NET and Mono.

@@ -3,8 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::language::{Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step};
-use super::line::{Line, after, before, number, trim};
+use super::language::{
+    Error, Frame, Head, Language, ODD_WORD, Opening, REPORT_LINES, Shape, State, Step,
+};
+use super::line::{Line, RACE_RULE, after, before, number, trim};
 use memchr::memmem;
 
 /// The runtime's forms.
@@ -27,12 +29,6 @@ const REQUEST_LINES: u32 = 100;
 
 /// How many lines a wrapped error's message may have between two stacks of pkg/errors.
 const WRAPPED_LINES: usize = 5;
-
-/// How far a race report may run without its end.
-const RACE_LINES: u32 = 2000;
-
-/// The rule around a race report.
-pub(super) const RULE: &[u8] = b"==================";
 
 impl Language for Go {
     fn name(&self) -> &'static str {
@@ -67,7 +63,7 @@ impl Language for Go {
         }
         // The message may have several lines before the stack.
         let head = head(text) || after(text, b"http: panic serving ").is_some();
-        if text == RULE
+        if text == RACE_RULE
             || head && (!text.starts_with(b"SIG") || memmem::find(text, b": ").is_some())
         {
             return Opening::Head(Shape::Firm);
@@ -360,11 +356,11 @@ fn gin(state: &mut State, line: &Line<'_>) -> Step {
 
 fn race(state: &mut State, line: &Line<'_>) -> Step {
     state.lines += 1;
-    if line.text == RULE {
+    if line.text == RACE_RULE {
         state.fenced = false;
         return Step::End;
     }
-    if state.lines > RACE_LINES {
+    if state.lines > REPORT_LINES {
         state.fenced = false;
         return Step::Foreign;
     }

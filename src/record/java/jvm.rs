@@ -1,8 +1,8 @@
 //! What launchers, compilers and frameworks of the JVM report in other forms than `printStackTrace`.
 
-use super::{CAUSE, FRAMES, class_head, frame};
+use super::{CAUSE, FRAMES, frame};
 use crate::record::language::{State, Step};
-use crate::record::line::{Line, after, brackets, number};
+use crate::record::line::{Line, after, brackets, class_head, number};
 use memchr::{memchr, memmem};
 
 /// A compiler's complaint: its message, the source, a caret, then what it found and what it wanted.

@@ -7,7 +7,7 @@ mod tests;
 use super::language::{
     Behind, ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, after, capital_head, dotted_len, named_error, number, trim};
+use super::line::{Line, after, capital_head, class_head, dotted_len, named_error, number, trim};
 use jvm::{clojure_kind, report};
 use memchr::memmem;
 
@@ -177,21 +177,6 @@ impl Language for Java {
 }
 
 const THREAD: &[u8] = b"Exception in thread \"";
-
-/// `com.acme.Oops`, `com.acme.Oops: message`: packages, then a class.
-pub(super) fn class_head(text: &[u8]) -> bool {
-    let end = dotted_len(text);
-    let Some(dot) = text[..end].iter().rposition(|b| matches!(b, b'.' | b'$')) else {
-        return false;
-    };
-    let class = text[dot + 1..end]
-        .first()
-        .is_some_and(u8::is_ascii_uppercase);
-    class
-        && !text[..end].contains(&b'/')
-        && matches!(text.get(end), None | Some(b':'))
-        && matches!(text.get(end + 1), None | Some(b' '))
-}
 
 /// `at com.acme.Main.run(Main.java:3)`: no space before the parenthesis, and a source in it; or a dotted name alone.
 fn frame(body: &[u8]) -> bool {

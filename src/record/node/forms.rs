@@ -1,7 +1,7 @@
 //! How the lines of V8's and Bun's reports look.
 
 use crate::record::language::Error;
-use crate::record::line::{Line, after, before, capital_head, named_error, number, trim};
+use crate::record::line::{Line, after, before, capital_head, key, named_error, number, trim};
 use memchr::{memchr, memmem};
 
 /// `text` from the first name of an error that stands in the form of a head: `Error in job RangeError: text`.
@@ -95,14 +95,8 @@ pub(super) fn opens(body: &[u8]) -> bool {
 }
 
 /// `[cause]: `, `code: `, `'quoted key': `
-pub(super) fn key(body: &[u8]) -> bool {
-    let end = body
-        .iter()
-        .take_while(|b| {
-            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'[' | b']' | b'\'' | b'-')
-        })
-        .count();
-    end > 0 && body[end..].starts_with(b": ")
+pub(super) fn keyed(body: &[u8]) -> bool {
+    key(body, b"[]'-")
 }
 
 /// `at f (file:1:2)`, `at file:1:2`, `at f (<anonymous>)`; not `at least one`.
@@ -165,7 +159,7 @@ pub(super) fn call(body: &[u8]) -> bool {
 /// Until version 11 the braces stand around error and all, and properties follow the frames: `  errno: -2,`,
 /// `  code: 'X' }`.
 pub(super) fn old_property(body: &[u8]) -> bool {
-    key(body) && matches!(body, [.., b','] | [.., b' ', b'}'])
+    keyed(body) && matches!(body, [.., b','] | [.., b' ', b'}'])
 }
 
 /// `----- Native stack trace -----`, or, before version 20, its first frame.

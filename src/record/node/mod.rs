@@ -10,7 +10,7 @@ use super::language::{
 };
 use super::line::{Line, after, capital_head, named_error, trim};
 use forms::{
-    bun_version, caret, evaluated, firm, frame, key, located, native_assertion, native_opener,
+    bun_version, caret, evaluated, firm, frame, keyed, located, native_assertion, native_opener,
     numbered, opens, place, split_number, telling, warned,
 };
 use memchr::memmem;
@@ -124,7 +124,7 @@ impl Language for Node {
                 ..seen
             });
         }
-        let property = line.indent == 2 && head.open_end && head.lines == 1 && key(body);
+        let property = line.indent == 2 && head.open_end && head.lines == 1 && keyed(body);
         property.then_some(State {
             phase: OBJECT,
             ..seen

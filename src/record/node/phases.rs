@@ -1,7 +1,7 @@
 //! What a line is to an open report.
 
 use super::forms::{
-    bun_version, call, caret, columns, frame, key, located, numbered, old_property, opens,
+    bun_version, call, caret, columns, frame, keyed, located, numbered, old_property, opens,
 };
 use super::{BUN, FRAMES, LISTED, NATIVE, OBJECT};
 use crate::record::language::{State, Step};
@@ -204,7 +204,7 @@ pub(super) fn bun(state: &mut State, line: &Line<'_>) -> Step {
         state.frame = state.frame.or(Some(line.at));
         return Step::Continue;
     }
-    let property = line.indent > 0 && key(body) && line.held == 0;
+    let property = line.indent > 0 && keyed(body) && line.held == 0;
     match state.frame {
         Some(_) => Step::Foreign,
         None if property => Step::Continue,

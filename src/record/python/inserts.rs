@@ -4,12 +4,10 @@ use super::announce::opener;
 use super::names::{boxed_frame, connector, exception_shape, file_line};
 use super::traceback::tail;
 use super::{BOX, CHAIN, FAILED, FENCE, NAME_RULE, RULE, RULED, SQL, TAIL, TEST_RULE};
-use crate::record::language::{State, Step};
+use crate::record::language::{REPORT_LINES, State, Step};
 use crate::record::line::{Line, after, number};
 use crate::record::logstart::libpq;
 
-/// How far a fence may run without its end: a cut one must not swallow the rest of the stream.
-const FENCE_LINES: u32 = 2000;
 /// How many lines a test's own description may have.
 const TITLE_LINES: u32 = 3;
 /// How many lines a statement may have.
@@ -92,7 +90,7 @@ pub(super) fn ruled(state: &mut State, line: &Line<'_>) -> Step {
     let named = line.text == NAME_RULE && state.phase == FAILED;
     let untitled = state.phase == FAILED && state.depth == 0 && !named;
     let next = line.text == TEST_RULE || named && state.depth > 0;
-    if next || state.lines > FENCE_LINES || untitled && state.lines > TITLE_LINES {
+    if next || state.lines > REPORT_LINES || untitled && state.lines > TITLE_LINES {
         state.fenced = false;
         return Step::Foreign;
     }
@@ -135,7 +133,7 @@ pub(super) fn fence(state: &mut State, line: &Line<'_>) -> Step {
         state.phase = if state.phase == FENCE { TAIL } else { CHAIN };
         return Step::Continue;
     }
-    if state.lines > FENCE_LINES {
+    if state.lines > REPORT_LINES {
         state.fenced = false;
         return Step::Foreign;
     }
