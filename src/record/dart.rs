@@ -1,7 +1,7 @@
 //! Dart: `Unhandled exception:`.
 
 use super::language::{Error, Frame, Head, Language, Opening, Shape, State, Step};
-use super::line::{Line, number, trim};
+use super::line::{Line, find, number, trim};
 use memchr::memmem;
 
 /// The stand-alone virtual machine, and Flutter's stacks.
@@ -74,7 +74,7 @@ impl Language for Dart {
         let place = rest[open + 2..]
             .strip_suffix(b")")
             .unwrap_or(&rest[open + 2..]);
-        let file = memmem::find(place, b".dart").map(|i| &place[..i + 5]);
+        let file = find(place, b".dart").map(|i| &place[..i + 5]);
         let line = file
             .and_then(|f| number(place.get(f.len() + 1..)?))
             .map(|n| n.0);

@@ -1,8 +1,7 @@
 //! Elixir: `Exception.format`, and what Logger writes of processes that died.
 
 use super::language::{Error, Frame, Head, Language, Opening, Shape, State, Step};
-use super::line::{Line, after, number, trim};
-use memchr::memmem;
+use super::line::{Line, after, find, number, trim};
 
 /// Elixir on the BEAM.
 pub(super) struct Elixir;
@@ -18,7 +17,11 @@ impl Language for Elixir {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"*=we[0123456789"
+        b"*=[0123456789"
+    }
+
+    fn indented(&self) -> (&'static [u8], u8) {
+        (b"*=we[0123456789", 0)
     }
 
     /// Logger adds `Last message:` and `State:`.
@@ -102,7 +105,7 @@ impl Language for Elixir {
         let Some(rest) = text.strip_prefix(b"** (") else {
             return (None, None);
         };
-        let Some(end) = memmem::find(rest, b")") else {
+        let Some(end) = find(rest, b")") else {
             return (None, None);
         };
         (
@@ -161,7 +164,7 @@ fn test(body: &[u8]) -> bool {
 
 /// `** (ArgumentError) message`
 fn banner(text: &[u8]) -> bool {
-    text.starts_with(b"** (") && memmem::find(text, b")").is_some()
+    text.starts_with(b"** (") && find(text, b")").is_some()
 }
 
 /// `(app 1.0) lib/a.ex:12: M.f/1`
@@ -171,8 +174,7 @@ fn place(body: &[u8]) -> Option<Frame<'_>> {
     } else {
         body
     };
-    let colon =
-        memmem::find(body, b".ex").and_then(|i| memmem::find(&body[i..], b":").map(|j| i + j))?;
+    let colon = find(body, b".ex").and_then(|i| find(&body[i..], b":").map(|j| i + j))?;
     let (line, rest) = number(&body[colon + 1..])?;
     Some(Frame {
         file: Some(&body[..colon]),

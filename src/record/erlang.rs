@@ -1,8 +1,8 @@
 //! Erlang: the reports of `error_logger` and SASL.
 
 use super::language::{Error, Frame, Head, Language, Opening, REPORT_LINES, State, Step};
-use super::line::{Line, after, before, number, trim};
-use memchr::memmem;
+use super::line::{Line, after, before, find, number, trim};
+use memchr::memchr;
 
 /// The BEAM's own reports.
 pub(super) struct Erlang;
@@ -122,7 +122,7 @@ fn shell(text: &[u8]) -> &[u8] {
 fn report(text: &[u8]) -> bool {
     text.starts_with(b"=")
         && text[1..].first().is_some_and(u8::is_ascii_uppercase)
-        && memmem::find(text, b" REPORT====").is_some()
+        && find(text, b" REPORT====").is_some()
 }
 
 /// `2026-11-28T13:37:36.482796+00:00 error:`, the header of OTP 21 and later: the message begins on the next line.
@@ -137,11 +137,14 @@ fn heading(text: &[u8]) -> bool {
         b"info",
         b"debug",
     ];
-    let Some(space) = text.iter().position(|b| *b == b' ') else {
+    if text.get(10) != Some(&b'T') || !text.ends_with(b":") {
+        return false;
+    }
+    let Some(space) = memchr(b' ', text) else {
         return false;
     };
     let level = text[space + 1..].strip_suffix(b":");
-    text.get(10) == Some(&b'T') && level.is_some_and(|level| LEVELS.contains(&level))
+    level.is_some_and(|level| LEVELS.contains(&level))
 }
 
 fn second_of_report(text: &[u8]) -> bool {
@@ -182,7 +185,7 @@ fn called(body: &[u8]) -> Option<Frame<'_>> {
             function: Some(trim(before(rest, b" (").unwrap_or(rest))),
         });
     }
-    let at = memmem::find(body, b"{file,\"")?;
+    let at = find(body, b"{file,\"")?;
     let file = before(&body[at + 7..], b"\"")?;
     Some(Frame {
         file: Some(file),

@@ -135,11 +135,15 @@ pub(super) type Error<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 pub(super) trait Language: Sync {
     /// As in `--records` and in JSON.
     fn name(&self) -> &'static str;
-    /// The bytes, behind indentation, with which a line that opens something may begin.
+    /// The bytes with which a line in the first column may begin that opens something.
     fn first(&self) -> &'static [u8];
-    /// Further signs ([`ERROR_WORD`] and so on) at which [`Language::open`] is asked.
+    /// Further signs ([`ERROR_WORD`] and so on) at which [`Language::open`] is asked of such a line.
     fn signs(&self) -> u8 {
         0
+    }
+    /// The same two of an indented line, with the byte behind the indentation.
+    fn indented(&self) -> (&'static [u8], u8) {
+        (b"", 0)
     }
     /// Whether the message ends the traceback, so that its further lines are seen only by the prefix that they lack.
     fn message_last(&self) -> bool {

@@ -9,6 +9,9 @@ pub(super) const CLIP: usize = 16 << 10;
 /// The rule around the reports of `ThreadSanitizer`, of which Go's race detector is one.
 pub(super) const RACE_RULE: &[u8] = b"==================";
 
+/// How far a first word is looked at.
+pub(super) const WORD: usize = 64;
+
 /// A line, as the rules see it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line<'a> {
@@ -16,7 +19,7 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a [u8],
     /// How many spaces and tabs it begins with.
     pub(super) indent: usize,
-    /// The length of the first word behind them, as far as 64 bytes.
+    /// The length of the first word behind them, as far as [`WORD`] bytes.
     pub(super) word: usize,
     /// Whether that word has a dot, a colon or a dollar in it: a type's name, a file's.
     pub(super) odd: bool,
@@ -75,7 +78,7 @@ impl<'a> Line<'a> {
 #[inline]
 fn first_word(body: &[u8]) -> (usize, bool) {
     let (mut len, mut odd) = (0, false);
-    for b in body.iter().take(64) {
+    for b in body.iter().take(WORD) {
         match b {
             b' ' | b'\t' => break,
             b'.' | b':' | b'$' => odd = true,
@@ -145,14 +148,36 @@ pub(super) fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     Some((value, &text[n..]))
 }
 
+/// Where `word`, which is not empty, first stands in `text`. Lines are short: a search that prepares nothing, and compares the
+/// word's ends without a branch, so that the compiler makes it wide, is done before another has begun.
+pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
+    const WIDE: usize = 32;
+    let (first, last, span) = (*word.first()?, *word.last()?, word.len() - 1);
+    let fronts = text.get(..text.len().checked_sub(span)?)?;
+    let backs = &text[span..];
+    let (wide_fronts, front_rest) = fronts.as_chunks::<WIDE>();
+    let (wide_backs, back_rest) = backs.as_chunks::<WIDE>();
+    let ends = |(a, b): (&u8, &u8)| (*a == first) & (*b == last);
+    let among = |from: usize, len: usize| (from..from + len).find(|i| text[*i..].starts_with(word));
+    for (i, (a, b)) in wide_fronts.iter().zip(wide_backs).enumerate() {
+        let hit = a.iter().zip(b).fold(false, |hit, pair| hit | ends(pair));
+        if let Some(at) = hit.then(|| among(i * WIDE, WIDE)).flatten() {
+            return Some(at);
+        }
+    }
+    let hit = front_rest.iter().zip(back_rest).any(ends);
+    let from = fronts.len() - front_rest.len();
+    hit.then(|| among(from, front_rest.len())).flatten()
+}
+
 /// `text` from its first occurrence of `word` on, behind it.
 pub(super) fn after<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
-    memchr::memmem::find(text, word).map(|i| &text[i + word.len()..])
+    find(text, word).map(|i| &text[i + word.len()..])
 }
 
 /// `text` in front of the first occurrence of `word`.
 pub(super) fn before<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
-    memchr::memmem::find(text, word).map(|i| &text[..i])
+    find(text, word).map(|i| &text[..i])
 }
 
 /// Without spaces at both ends.
@@ -269,6 +294,7 @@ pub(super) fn brackets(text: &[u8]) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn colours_are_removed() {
@@ -284,6 +310,14 @@ mod tests {
         for (text, want) in cases {
             strip_colours(text, &mut out);
             assert_eq!(out.as_slice(), *want);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_word_is_found_where_it_first_stands(text in "[ab :]{0,90}", word in "[ab :]{1,5}") {
+            let want = memchr::memmem::find(text.as_bytes(), word.as_bytes());
+            prop_assert_eq!(find(text.as_bytes(), word.as_bytes()), want);
         }
     }
 

@@ -1,8 +1,7 @@
 //! Lua and `LuaJIT`: `stack traceback:`.
 
 use super::language::{Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step};
-use super::line::{Line, after, before, number, trim};
-use memchr::memmem;
+use super::line::{Line, after, before, find, number, trim};
 
 /// The stand-alone interpreter and `OpenResty`.
 pub(super) struct Lua;
@@ -34,17 +33,16 @@ impl Language for Lua {
                 ..State::default()
             });
         }
-        let interpreter =
-            line.text.starts_with(b"lua") && message(line.text).len() < line.text.len();
-        if line.indent == 0 && (interpreter || place(line.text).is_some()) {
-            return Opening::Head(Shape::Firm);
+        let text = line.text;
+        let interpreter = text.starts_with(b"lua") && message(text).len() < text.len();
+        let chunk = text.starts_with(b"[") && place(text).is_some();
+        let nginx = text.starts_with(b"2") && after(text, b" [lua] ").is_some();
+        // A handler puts words of its own before the message; with its file's name in front that has a place as well.
+        if line.indent == 0 && (interpreter || chunk || nginx || placed(text).is_some()) {
+            Opening::Head(Shape::Firm)
+        } else {
+            Opening::No
         }
-        // A handler puts words of its own before the message.
-        let nginx = line.text.starts_with(b"2") && after(line.text, b" [lua] ").is_some();
-        if line.indent == 0 && (nginx || placed(line.text).is_some()) {
-            return Opening::Head(Shape::Firm);
-        }
-        Opening::No
     }
 
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
@@ -96,7 +94,7 @@ impl Language for Lua {
 /// A level of the stack in Lua code: tab, `path.lua:12: in function 'f'`.
 fn level(text: &[u8]) -> Option<Frame<'_>> {
     let body = text.strip_prefix(b"\t")?;
-    let at = memmem::find(body, b": in ")?;
+    let at = find(body, b": in ")?;
     let colon = body[..at].iter().rposition(|b| *b == b':')?;
     let (line, rest) = number(&body[colon + 1..at])?;
     let what = &body[at + 5..];
@@ -135,9 +133,9 @@ fn placed(text: &[u8]) -> Option<&[u8]> {
 fn place(text: &[u8]) -> Option<(&[u8], u64, &[u8])> {
     let chunk = text.starts_with(b"[string \"");
     let end = if chunk {
-        memmem::find(text, b"\"]:")? + 2
+        find(text, b"\"]:")? + 2
     } else {
-        memmem::find(text, b".lua:")? + 4
+        find(text, b".lua:")? + 4
     };
     let (line, rest) = number(&text[end + 1..])?;
     (chunk || !text[..end].contains(&b' ')).then_some(())?;

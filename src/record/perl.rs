@@ -1,8 +1,8 @@
 //! Perl: `Carp`'s stacks, and what `require` adds to an error.
 
 use super::language::{Error, Frame, Head, Language, NUMBER_STOP, Opening, Shape, State, Step};
-use super::line::{Line, after, before, number, trim};
-use memchr::memmem;
+use super::line::{Line, after, before, find, number, trim};
+use memchr::{memchr2, memmem};
 
 /// Perl 5.
 pub(super) struct Perl;
@@ -107,11 +107,23 @@ const COMPILER: &[&[u8]] = &[
 /// `message at FILE line N.`, perhaps with the handle last read: `, <STDIN> line 5.`, or with the text at which the
 /// compiler gave up: `, near "x"`.
 fn place(text: &[u8]) -> Option<(&[u8], &[u8], u64)> {
-    let text = before(text, b", near \"").unwrap_or(text);
+    // Most lines that end in a number have neither, and a look for two bytes is all that they cost.
+    let quotes = memchr2(b'"', b'<', text).is_some();
+    let near = if quotes {
+        before(text, b", near \"")
+    } else {
+        None
+    };
+    let text = near.unwrap_or(text);
     let text = text.strip_suffix(b", at EOF").unwrap_or(text);
     let text = text.strip_suffix(b".").unwrap_or(text);
-    let text = match memmem::rfind(text, b", <") {
-        Some(handle) if memmem::find(&text[handle..], b"> ").is_some() => &text[..handle],
+    let handle = if quotes {
+        memmem::rfind(text, b", <")
+    } else {
+        None
+    };
+    let text = match handle {
+        Some(handle) if find(&text[handle..], b"> ").is_some() => &text[..handle],
         _ => text,
     };
     let digits = text.iter().rev().take_while(|b| b.is_ascii_digit()).count();
@@ -141,8 +153,8 @@ fn quoting(text: &[u8]) -> u8 {
 /// behind a tab.
 fn call(line: &Line<'_>) -> bool {
     let body = line.body();
-    let known = memmem::find(body, b" called at ").is_some()
-        || memmem::find(body, b" {...} ").is_some()
+    let known = find(body, b" called at ").is_some()
+        || find(body, b" {...} ").is_some()
         || body.starts_with(b"...propagated at ");
     line.text.starts_with(b"\t") && known && place(body).is_some()
 }

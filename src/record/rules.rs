@@ -38,8 +38,15 @@ pub struct Rules {
     /// A line of no more bytes, with its newline, is seen whole and fits into a record.
     pub(super) short: usize,
     enabled: Set,
-    /// For each byte behind the indentation, the languages to ask.
-    first: Box<[Set; 256]>,
+    /// Whom to ask about a line in the first column, and about an indented one.
+    columns: Box<[Asked; 2]>,
+}
+
+/// The languages to ask about a line, by what it has.
+#[derive(Debug)]
+struct Asked {
+    /// By its first byte behind the indentation.
+    first: [Set; 256],
     by_error_word: Set,
     by_odd_word: Set,
     by_number_stop: Set,
@@ -92,25 +99,10 @@ impl Rules {
     /// The rules that `settings` ask for.
     pub fn new(settings: &Settings) -> Result<Self, UnknownLanguage> {
         let enabled = enabled(&settings.languages)?;
-        let mut first = Box::new([0; 256]);
-        for (i, language) in ALL.iter().enumerate() {
-            for byte in language.first() {
-                first[usize::from(*byte)] |= enabled & (1 << i);
-            }
-        }
-        let by = |sign: u8| {
-            let wants = |(i, l): (usize, &&dyn Language)| {
-                if l.signs() & sign == 0 {
-                    0
-                } else {
-                    enabled & (1 << i)
-                }
-            };
-            ALL.iter()
-                .enumerate()
-                .map(wants)
-                .fold(0, |set, bit| set | bit)
-        };
+        let columns = Box::new([
+            Asked::new(enabled, |l| (l.first(), l.signs())),
+            Asked::new(enabled, |l| l.indented()),
+        ]);
         Ok(Self {
             lines: settings.languages == Languages::Lines,
             record_start: settings.record_start.clone(),
@@ -119,11 +111,7 @@ impl Rules {
             max_record: settings.max_record.max(1),
             short: settings.max_record.clamp(1, CLIP),
             enabled,
-            first,
-            by_error_word: by(ERROR_WORD),
-            by_odd_word: by(ODD_WORD),
-            by_number_stop: by(NUMBER_STOP),
-            by_open_end: by(OPEN_END),
+            columns,
         })
     }
 
@@ -145,11 +133,44 @@ impl Rules {
             }
             _ => {}
         }
-        let ask = self.asked(*first, line);
+        let ask = self.columns[usize::from(line.indent > 0)].asked(*first, line);
         if ask != 0 {
             open(ask, line, &mut seen);
         }
         seen
+    }
+
+    /// The languages in use, in order.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u8, &'static dyn Language)> {
+        members(self.enabled)
+    }
+}
+
+impl Asked {
+    /// Of the languages in `enabled`, those that want to see a line for its first byte or for a sign.
+    fn new(enabled: Set, wants: impl Fn(&dyn Language) -> (&'static [u8], u8)) -> Self {
+        let mut first = [0; 256];
+        let mut signs = [0; 4];
+        for (i, language) in members(enabled) {
+            let (bytes, wanted) = wants(language);
+            for byte in bytes {
+                first[usize::from(*byte)] |= 1 << i;
+            }
+            for (set, sign) in signs
+                .iter_mut()
+                .zip([ERROR_WORD, ODD_WORD, NUMBER_STOP, OPEN_END])
+            {
+                *set |= if wanted & sign == 0 { 0 } else { 1 << i };
+            }
+        }
+        let [by_error_word, by_odd_word, by_number_stop, by_open_end] = signs;
+        Self {
+            first,
+            by_error_word,
+            by_odd_word,
+            by_number_stop,
+            by_open_end,
+        }
     }
 
     /// The languages that want to see `line`.
@@ -167,11 +188,6 @@ impl Rules {
             [.., b'{' | b'[' | b'('] => ask | self.by_open_end,
             _ => ask,
         }
-    }
-
-    /// The languages in use, in order.
-    pub(super) fn each(&self) -> impl Iterator<Item = (u8, &'static dyn Language)> {
-        members(self.enabled)
     }
 }
 

@@ -6,9 +6,8 @@ mod tests;
 use super::language::{
     Error, Frame, Head, Language, ODD_WORD, Opening, REPORT_LINES, Shape, State, Step,
 };
-use super::line::{Line, RACE_RULE, after, number, trim};
+use super::line::{Line, RACE_RULE, after, find, number, trim};
 use super::logstart::log_start;
-use memchr::memmem;
 
 /// libstdc++, and LLVM's and GCC's sanitizers.
 pub(super) struct Cpp;
@@ -89,7 +88,7 @@ impl Language for Cpp {
         let announced = text.ends_with(b"Sanitizer:DEADLYSIGNAL")
             || text == b"pure virtual method called"
             || text.starts_with(b"*** ");
-        if announced || memmem::find(text, b": runtime error: ").is_some() {
+        if announced || find(text, b": runtime error: ").is_some() {
             return Opening::Head(Shape::Firm);
         }
         if text.len() >= 18 && text.iter().all(|b| *b == b'=') {
@@ -209,7 +208,7 @@ impl Language for Cpp {
         let rest = after(text, b"==ERROR: ")
             .or_else(|| after(text, b"WARNING: "))
             .unwrap_or(text);
-        match memmem::find(rest, b"Sanitizer: ") {
+        match find(rest, b"Sanitizer: ") {
             Some(i) => (Some(&rest[..i + 9]), Some(trim(&rest[i + 11..]))),
             None => (None, after(text, b": runtime error: ").map(trim)),
         }
@@ -241,7 +240,7 @@ fn sanitizer(text: &[u8]) -> bool {
         return false;
     };
     (rest.starts_with(b"==ERROR: ") || rest.starts_with(b"==WARNING: "))
-        && memmem::find(rest, b"Sanitizer").is_some()
+        && find(rest, b"Sanitizer").is_some()
 }
 
 /// `#0 0x55ea in main /srv/a.cpp:4`
@@ -255,9 +254,8 @@ fn server(text: &[u8]) -> Option<u8> {
     let uwsgi = text.starts_with(b"!!! uWSGI process ") && text.ends_with(b" !!!");
     let redis = text.starts_with(b"=== REDIS BUG REPORT START")
         || text.starts_with(b"=== VALKEY BUG REPORT START");
-    let mysql = text[0].is_ascii_digit()
-        && text.ends_with(b" ;")
-        && memmem::find(text, b" got signal ").is_some();
+    let mysql =
+        text[0].is_ascii_digit() && text.ends_with(b" ;") && find(text, b" got signal ").is_some();
     match (uwsgi, redis, mysql) {
         (true, ..) => Some(BACKTRACE),
         (_, true, _) => Some(BUG_REPORT),
@@ -269,7 +267,7 @@ fn server(text: &[u8]) -> Option<u8> {
 fn crash(state: &mut State, line: &Line<'_>) -> Step {
     let text = line.text;
     let ends = text == b"*** end of backtrace ***"
-        || text.starts_with(b"===") && memmem::find(text, b" BUG REPORT END").is_some();
+        || text.starts_with(b"===") && find(text, b" BUG REPORT END").is_some();
     if ends || state.lines > REPORT_LINES {
         state.fenced = false;
         return if ends { Step::End } else { Step::Foreign };
@@ -277,7 +275,7 @@ fn crash(state: &mut State, line: &Line<'_>) -> Step {
     // Where the C library has no `backtrace`, uWSGI's first line is all.
     let outside = match state.phase {
         BACKTRACE if state.lines == 1 => !text.starts_with(b"*** backtrace of "),
-        BACKTRACE => memmem::find(text, b"[0x").is_none(),
+        BACKTRACE => find(text, b"[0x").is_none(),
         SIGNAL => log_start(line).is_some(),
         _ => false,
     };
@@ -341,7 +339,7 @@ fn at(state: &mut State, line: &Line<'_>) -> Step {
 fn mapped(text: &[u8]) -> bool {
     let hex = text.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     let range = hex >= 8 && text.get(hex) == Some(&b'-');
-    let call = text.ends_with(b"]") && memmem::find(text, b"[0x").is_some();
+    let call = text.ends_with(b"]") && find(text, b"[0x").is_some();
     range || call || text == b"======= Memory map: ========"
 }
 

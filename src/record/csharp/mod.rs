@@ -6,8 +6,7 @@ mod tests;
 use super::language::{
     ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, after, before, class_head, dotted_len, named_error, number, trim};
-use memchr::memmem;
+use super::line::{Line, after, before, class_head, dotted_len, find, named_error, number, trim};
 
 /// .NET and Mono.
 pub(super) struct CSharp;
@@ -36,6 +35,10 @@ impl Language for CSharp {
 
     fn signs(&self) -> u8 {
         ERROR_WORD | ODD_WORD
+    }
+
+    fn indented(&self) -> (&'static [u8], u8) {
+        (b"", ERROR_WORD)
     }
 
     fn open(&self, line: &Line<'_>) -> Opening {
@@ -193,15 +196,15 @@ fn frame(body: &[u8]) -> bool {
     let end = trim(rest.strip_suffix(b"<---").unwrap_or(rest));
     dotted
         && (end.ends_with(b")")
-            || memmem::find(rest, b") in ").is_some()
-            || memmem::find(rest, b") [0x").is_some()
-            || !body.starts_with(b"at ") && memmem::find(rest, b") ").is_some())
+            || find(rest, b") in ").is_some()
+            || find(rest, b") [0x").is_some()
+            || !body.starts_with(b"at ") && find(rest, b") ").is_some())
 }
 
 /// A frame among others may have a name of its own: `at lambda_method1(Closure, Object)`.
 fn located(body: &[u8]) -> bool {
     let called = body.ends_with(b")") && body.contains(&b'(');
-    body.starts_with(b"at ") && (called || memmem::find(body, b") in ").is_some())
+    body.starts_with(b"at ") && (called || find(body, b") in ").is_some())
 }
 
 /// A type alone, or with its message.

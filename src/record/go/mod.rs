@@ -6,8 +6,7 @@ mod tests;
 use super::language::{
     Error, Frame, Head, Language, ODD_WORD, Opening, REPORT_LINES, Shape, State, Step,
 };
-use super::line::{Line, RACE_RULE, after, before, number, trim};
-use memchr::memmem;
+use super::line::{Line, RACE_RULE, after, before, find, number, trim};
 
 /// The runtime's forms.
 pub(super) struct Go;
@@ -63,9 +62,7 @@ impl Language for Go {
         }
         // The message may have several lines before the stack.
         let head = head(text) || after(text, b"http: panic serving ").is_some();
-        if text == RACE_RULE
-            || head && (!text.starts_with(b"SIG") || memmem::find(text, b": ").is_some())
-        {
+        if text == RACE_RULE || head && (!text.starts_with(b"SIG") || find(text, b": ").is_some()) {
             return Opening::Head(Shape::Firm);
         }
         if function(text) {
@@ -195,7 +192,7 @@ fn goroutine(text: &[u8]) -> bool {
     let Some((_, rest)) = text.strip_prefix(b"goroutine ").and_then(number) else {
         return false;
     };
-    let open = memmem::find(rest, b" [")
+    let open = find(rest, b" [")
         .is_some_and(|i| i == 0 || rest.starts_with(b" gp=") || rest.starts_with(b" m="));
     open && rest.ends_with(b":")
 }
@@ -332,7 +329,7 @@ fn gin(state: &mut State, line: &Line<'_>) -> Step {
     state.lines += 1;
     if gin_place(line.text).is_some() {
         state.phase = GIN;
-        if state.frame.is_none() && memmem::find(line.text, b"/src/runtime/").is_none() {
+        if state.frame.is_none() && find(line.text, b"/src/runtime/").is_none() {
             state.frame = Some(line.at);
         }
         return Step::Continue;

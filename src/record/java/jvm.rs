@@ -2,8 +2,8 @@
 
 use super::{CAUSE, FRAMES, frame};
 use crate::record::language::{State, Step};
-use crate::record::line::{Line, after, brackets, class_head, number};
-use memchr::{memchr, memmem};
+use crate::record::line::{Line, after, brackets, class_head, find, number};
+use memchr::memchr;
 
 /// A compiler's complaint: its message, the source, a caret, then what it found and what it wanted.
 pub(super) const COMPILER: u8 = 16;
@@ -88,7 +88,7 @@ fn clojure_head(text: &[u8]) -> bool {
     ];
     text.ends_with(b").")
         && HEADS.iter().any(|head| text.starts_with(head))
-        && (memmem::find(text, b" at (").is_some() || memmem::find(text, b") at ").is_some())
+        && (find(text, b" at (").is_some() || find(text, b") at ").is_some())
 }
 
 /// Which error Clojure's report names.

@@ -7,9 +7,10 @@ mod tests;
 use super::language::{
     Behind, ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, after, capital_head, class_head, dotted_len, named_error, number, trim};
+use super::line::{
+    Line, after, capital_head, class_head, dotted_len, find, named_error, number, trim,
+};
 use jvm::{clojure_kind, report};
-use memchr::memmem;
 
 /// The virtual machine's own forms.
 pub(super) struct Java;
@@ -38,6 +39,10 @@ impl Language for Java {
 
     fn signs(&self) -> u8 {
         ERROR_WORD | ODD_WORD
+    }
+
+    fn indented(&self) -> (&'static [u8], u8) {
+        (b"", ERROR_WORD)
     }
 
     fn open(&self, line: &Line<'_>) -> Opening {
@@ -137,7 +142,7 @@ impl Language for Java {
         let mut text = text.strip_prefix(b"Caught: ").unwrap_or(text);
         // Two threads that die at once may both write their heads first.
         while let Some(rest) = text.strip_prefix(THREAD) {
-            let end = memmem::find(rest, b"\" ").map_or(rest.len(), |i| i + 2);
+            let end = find(rest, b"\" ").map_or(rest.len(), |i| i + 2);
             text = trim(&rest[end..]);
         }
         if class_head(text) {

@@ -1,7 +1,7 @@
 //! Level words, and where loggers put them.
 
 use super::{Start, log};
-use memchr::memmem;
+use crate::record::line::find;
 
 /// How grave a level word is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,10 @@ pub(super) fn reports_error(rest: &[u8]) -> bool {
         b"Fatal",
     ];
     let rest = &rest[..rest.len().min(512)];
-    let has = |word: &[u8]| memmem::find(rest, word).is_some();
+    let has = |word: &[u8]| find(rest, word).is_some();
     // gin tells of it in the same call.
-    let survived = has(b"recovered") && !rest.ends_with(b"panic recovered:");
-    hints_at_error(rest) && WORDS.iter().any(|word| has(word)) && !survived
+    let survived = || has(b"recovered") && !rest.ends_with(b"panic recovered:");
+    hints_at_error(rest) && WORDS.iter().any(|word| has(word)) && !survived()
 }
 
 /// Whether two bytes of such a word stand in `rest`: without a branch, so that the compiler makes it wide.

@@ -7,7 +7,7 @@ mod stamp;
 mod tests;
 
 use super::language::Shape;
-use super::line::{Line, after};
+use super::line::{Line, WORD, after};
 use super::rules::Set;
 use level::{
     Level, any_case_level, letter, level_between, level_in, level_word, reports_error, short_level,
@@ -119,7 +119,21 @@ fn small(line: &Line<'_>) -> Option<Start> {
     let text = line.text;
     logfmt(text)
         .or_else(|| small_level(text))
-        .or_else(|| go_prefixed(text))
+        .or_else(|| second_word(line))
+}
+
+/// What only the second word can tell. A line of plain words is not looked at for all of it.
+#[inline]
+fn second_word(line: &Line<'_>) -> Option<Start> {
+    let may = match line.text[line.word..] {
+        [b' ', b'0'..=b'9' | b'A'..=b'Z' | b'[' | b'-' | b'|', ..] => true,
+        [b' ' | b'\t', b' ' | b'\t'..=b'\r', ..] | [b'\t', ..] => true,
+        _ => line.odd || line.word == WORD,
+    };
+    if !may {
+        return None;
+    }
+    go_prefixed(line.text)
         .or_else(|| level_then_stamp(line))
         .or_else(|| hostname_access(line))
         .or_else(|| named(line))
@@ -189,8 +203,10 @@ fn named(line: &Line<'_>) -> Option<Start> {
 /// Date, time and level, close together.
 fn stamped_behind(rest: &[u8], before: Option<Level>) -> Option<Start> {
     let rest = rest.strip_prefix(b"|").unwrap_or(rest);
-    let dated = rest.len() > 10 && matches!(rest[4], b'-' | b'/');
-    let rest = iso(rest).filter(|behind| dated && rest.len() - behind.len() > 10)?;
+    if rest.len() <= 10 || !matches!(rest[4], b'-' | b'/') {
+        return None;
+    }
+    let rest = iso(rest).filter(|behind| rest.len() - behind.len() > 10)?;
     let within = || level_in(rest).filter(|(_, end)| *end <= 40).map(|l| l.0);
     before
         .or_else(within)
@@ -252,8 +268,8 @@ fn small_level(text: &[u8]) -> Option<Start> {
 fn level_then_stamp(line: &Line<'_>) -> Option<Start> {
     let (word, rest) = line.text.split_at(line.word);
     let stamp = rest.strip_prefix(b" ")?;
-    timestamp(stamp.strip_prefix(b"[").unwrap_or(stamp))?;
-    any_case_level(word).map(|level| log(level == Level::High))
+    let level = any_case_level(word)?;
+    timestamp(stamp.strip_prefix(b"[").unwrap_or(stamp)).map(|_| log(level == Level::High))
 }
 
 /// `[…`: a stamp or a level in brackets, uWSGI's request line, Rust's `dbg!`.

@@ -3,8 +3,8 @@
 use super::level::{Level, any_case_level, level_in};
 use super::stamp::{clock, day_month, day_month_slashed, digits, iso};
 use super::{Start, level_first, levelled, log};
-use crate::record::line::{CLIP, Line, after, number};
-use memchr::{memchr, memmem};
+use crate::record::line::{CLIP, Line, after, find, number};
+use memchr::memchr;
 
 /// `PHP Warning:  …`
 pub(super) fn php(rest: &[u8]) -> Option<Start> {
@@ -39,7 +39,7 @@ pub(super) fn redis(text: &[u8]) -> Option<Start> {
     let [b':', b'M' | b'C' | b'S' | b'X', b' ', rest @ ..] = rest else {
         return None;
     };
-    day_month(rest).map(|rest| log(memmem::find(rest, b" # ").is_some()))
+    day_month(rest).map(|rest| log(find(rest, b" # ").is_some()))
 }
 
 /// `1371 [main] ERROR com.acme.Main - text`: Log4j's `%r`, logback's `%relative`, slf4j-simple; `1795873211748 ERROR text`.
@@ -77,7 +77,7 @@ pub(super) fn logfmt(text: &[u8]) -> Option<Start> {
 /// `=ERROR REPORT==== 23-Nov-2026::14:37:11 ===`
 pub(super) fn erlang(text: &[u8]) -> Option<Start> {
     let rest = text.strip_prefix(b"=")?;
-    let end = memmem::find(rest, b" REPORT====")?;
+    let end = find(rest, b" REPORT====")?;
     (end <= 12 && rest[..end].iter().all(u8::is_ascii_uppercase))
         .then(|| log(!matches!(rest[0], b'I' | b'P')))
 }

@@ -1,8 +1,10 @@
 //! How the lines of V8's and Bun's reports look.
 
 use crate::record::language::Error;
-use crate::record::line::{Line, after, before, capital_head, key, named_error, number, trim};
-use memchr::{memchr, memmem};
+use crate::record::line::{
+    Line, after, before, capital_head, find, key, named_error, number, trim,
+};
+use memchr::{memchr, memrchr};
 
 /// `text` from the first name of an error that stands in the form of a head: `Error in job RangeError: text`.
 pub(super) fn telling(text: &[u8]) -> &[u8] {
@@ -31,13 +33,13 @@ pub(super) fn warned(text: &[u8]) -> Option<Error<'_>> {
 /// Where the code that evaluated a text stands: `eval at f (/srv/a.js:3:6), <anonymous>:1:23`.
 pub(super) fn evaluated(place: &[u8]) -> Option<&[u8]> {
     let rest = place.strip_prefix(b"eval at ")?;
-    let open = rest.iter().rposition(|b| *b == b'(')?;
+    let open = memrchr(b'(', rest)?;
     before(&rest[open + 1..], b")")
 }
 
 /// `file:12` in two.
 pub(super) fn split_number(text: &[u8]) -> (&[u8], Option<u64>) {
-    let Some(colon) = text.iter().rposition(|b| *b == b':') else {
+    let Some(colon) = memrchr(b':', text) else {
         return (text, None);
     };
     match number(&text[colon + 1..]) {
@@ -78,6 +80,9 @@ pub(super) fn place(text: &[u8]) -> bool {
     const LAST: &[&[u8]] = &[
         b".js", b".mjs", b".cjs", b".ts", b".mts", b".cts", b".jsx", b".tsx",
     ];
+    if !text.last().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
     let (file, line) = split_number(text);
     line.is_some()
         && text.len() < 4096
@@ -144,7 +149,7 @@ fn elided(body: &[u8]) -> bool {
     let body = body.strip_suffix(b"]").unwrap_or(body);
     body.starts_with(b"... ")
         && body.ends_with(b" ...")
-        && memmem::find(body, b" lines matching ").is_some()
+        && find(body, b" lines matching ").is_some()
 }
 
 /// A frame of any form, with whatever `console.error` was given behind the error.

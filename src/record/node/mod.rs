@@ -8,12 +8,11 @@ mod tests;
 use super::language::{
     ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, after, capital_head, named_error, trim};
+use super::line::{Line, after, capital_head, find, named_error, trim};
 use forms::{
     bun_version, caret, evaluated, firm, frame, keyed, located, native_assertion, native_opener,
     numbered, opens, place, split_number, telling, warned,
 };
-use memchr::memmem;
 use phases::{bun, frames, hashes, heap, listed, listing, native, object, source, warning};
 
 /// V8's forms.
@@ -53,6 +52,10 @@ impl Language for Node {
         ERROR_WORD | ODD_WORD
     }
 
+    fn indented(&self) -> (&'static [u8], u8) {
+        (b"0123456789", ERROR_WORD)
+    }
+
     fn open(&self, line: &Line<'_>) -> Opening {
         let text = line.text;
         if let Some(state) = own_form(line) {
@@ -67,7 +70,7 @@ impl Language for Node {
                 Opening::No
             };
         }
-        if text.starts_with(b"(node:") && memmem::find(text, b") ").is_some() {
+        if text.starts_with(b"(node:") && find(text, b") ").is_some() {
             return Opening::Trace(State {
                 phase: WARNING,
                 error: Some(0),
@@ -185,7 +188,7 @@ impl Language for Node {
             };
         };
         let body = body.strip_suffix(b" {").unwrap_or(body);
-        let (function, place) = match memmem::find(body, b" (") {
+        let (function, place) = match find(body, b" (") {
             Some(i) if body.ends_with(b")") => (Some(&body[..i]), &body[i + 2..body.len() - 1]),
             _ => (None, body.strip_prefix(b"async ").unwrap_or(body)),
         };

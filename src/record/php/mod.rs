@@ -4,7 +4,7 @@
 mod tests;
 
 use super::language::{ERROR_WORD, Error, Frame, Head, Language, Opening, Shape, State, Step};
-use super::line::{Line, after, before, number, trim};
+use super::line::{Line, after, before, find, number, trim};
 use memchr::memmem;
 
 /// PHP 5 to 8.
@@ -37,6 +37,10 @@ impl Language for Php {
 
     fn signs(&self) -> u8 {
         ERROR_WORD
+    }
+
+    fn indented(&self) -> (&'static [u8], u8) {
+        (b"", ERROR_WORD)
     }
 
     fn open(&self, line: &Line<'_>) -> Opening {
@@ -141,7 +145,7 @@ impl Language for Php {
         }
         let text = after(text, b"Uncaught ").unwrap_or(text);
         let text = before(text, b" in /").unwrap_or(text);
-        let Some(colon) = memmem::find(text, b": ") else {
+        let Some(colon) = find(text, b": ") else {
             return (None, Some(trim(text)));
         };
         let kind = &text[..colon];
@@ -284,7 +288,7 @@ fn in_console(state: &mut State, line: &Line<'_>) -> Step {
         state.seen = true;
         return Step::Continue;
     }
-    let frame = line.indent == 1 && memmem::find(line.text, b"() at ").is_some();
+    let frame = line.indent == 1 && find(line.text, b"() at ").is_some();
     let known = line.text == b"Exception trace:" || console(line.text) && line.held > 0;
     if state.seen && (frame || known) {
         Step::Continue
@@ -342,7 +346,7 @@ fn on_line(text: &[u8]) -> Option<(&[u8], u64)> {
 
 /// The last line of Monolog's `{"exception":"[object] (Bad(code: 0): text at /srv/a.php:3)"}`.
 fn closes_object(text: &[u8]) -> bool {
-    memmem::find(text, b")\"").is_some_and(|i| i > 0 && text[i - 1].is_ascii_digit())
+    find(text, b")\"").is_some_and(|i| i > 0 && text[i - 1].is_ascii_digit())
         && matches!(trim(text).last(), Some(b'}' | b']'))
 }
 
@@ -354,9 +358,9 @@ fn numbered(text: &[u8]) -> bool {
     let Some(rest) = rest.strip_prefix(b" ") else {
         return false;
     };
-    let placed = memmem::find(rest, b"): ").is_some_and(|i| i > 0 && rest[i - 1].is_ascii_digit());
+    let placed = find(rest, b"): ").is_some_and(|i| i > 0 && rest[i - 1].is_ascii_digit());
     rest.starts_with(b"{main}")
         || rest.starts_with(b"[internal function]")
         || placed
-        || memmem::find(rest, b" called at [").is_some()
+        || find(rest, b" called at [").is_some()
 }

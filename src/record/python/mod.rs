@@ -85,6 +85,10 @@ impl Language for Python {
         ODD_WORD
     }
 
+    fn indented(&self) -> (&'static [u8], u8) {
+        (b"TSF+\xe2", 0)
+    }
+
     fn message_last(&self) -> bool {
         true
     }

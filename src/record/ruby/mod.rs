@@ -6,8 +6,8 @@ mod tests;
 use super::language::{
     ERROR_WORD, Error, Frame, Head, Language, ODD_WORD, Opening, Shape, State, Step,
 };
-use super::line::{Line, after, dotted_len, named_error, number, trim};
-use memchr::memmem;
+use super::line::{Line, after, dotted_len, find, named_error, number, trim};
+use memchr::memchr;
 
 /// Ruby 1.9 to 3.4, which quotes names in another way.
 pub(super) struct Ruby;
@@ -32,6 +32,10 @@ impl Language for Ruby {
 
     fn signs(&self) -> u8 {
         ERROR_WORD | ODD_WORD
+    }
+
+    fn indented(&self) -> (&'static [u8], u8) {
+        (self.first(), self.signs())
     }
 
     fn open(&self, line: &Line<'_>) -> Opening {
@@ -86,7 +90,7 @@ impl Language for Ruby {
             ..State::default()
         };
         // A statement of SQL has its `from` as well.
-        if head.lines == 0 && from(line) && memmem::find(line.text, b":in ").is_some() {
+        if head.lines == 0 && from(line) && find(line.text, b":in ").is_some() {
             return Some(State {
                 lines: 1,
                 depth: RESCUING,
@@ -235,7 +239,7 @@ fn in_log(text: &[u8]) -> Error<'_> {
 /// `path.rb:12` and what follows it.
 fn place(text: &[u8]) -> Option<(&[u8], u64, &[u8])> {
     let mut from = 0;
-    while let Some(i) = memmem::find(&text[from..text.len().min(from + 4096)], b":") {
+    while let Some(i) = memchr(b':', &text[from..text.len().min(from + 4096)]) {
         let colon = from + i;
         if let Some((line, rest)) = number(&text[colon + 1..]) {
             let file = &text[..colon];
@@ -355,7 +359,7 @@ fn frames(state: &mut State, line: &Line<'_>) -> Step {
 
 /// Takes the first frame outside Ruby's own files for the error's.
 fn nearest(state: &mut State, line: &Line<'_>) {
-    let own = memmem::find(line.text, b"from <internal:").is_some();
+    let own = find(line.text, b"from <internal:").is_some();
     if state.indent == INTERNAL && !own {
         state.indent = 0;
         state.frame = Some(line.at);

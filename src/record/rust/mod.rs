@@ -5,7 +5,7 @@
 mod tests;
 
 use super::language::{Error, Frame, Head, Language, Opening, Shape, State, Step};
-use super::line::{Line, after, before, number, trim};
+use super::line::{Line, after, before, find, number, trim};
 use memchr::memmem;
 
 /// The standard library's forms.
@@ -323,7 +323,7 @@ fn panicked(text: &[u8]) -> bool {
         return false;
     };
     let place = after(rest, b" panicked at ");
-    place.is_some_and(|p| p.starts_with(b"'") || memmem::find(p, b":").is_some())
+    place.is_some_and(|p| p.starts_with(b"'") || find(p, b":").is_some())
         && matches!(rest.first(), Some(b'\'' | b'<'))
 }
 
