@@ -97,12 +97,11 @@ impl Assembler {
         self.store.rewind();
         if half > 0 {
             let bytes = self.store.gather(&[], half, 0);
-            let (seen, line) = look(&self.rules, bytes, &mut self.scratch, true);
+            let line = look(&self.rules, bytes, &mut self.scratch, true);
             decide(
                 &mut self.machine,
                 &self.rules,
-                line,
-                &seen,
+                (line, None),
                 bytes,
                 half,
                 false,
@@ -177,7 +176,14 @@ impl Assembler {
             return self.whole(input, len, len == last, sink);
         }
         let marked = marks.any(input, at, end);
-        let (seen, line) = look(&self.rules, bytes, &mut self.scratch, marked);
+        let line = look(&self.rules, bytes, &mut self.scratch, marked);
+        if self.machine.in_traceback() {
+            self.store.take_run(input, sink);
+            let (machine, rules) = (&mut self.machine, &self.rules);
+            decide(machine, rules, (line, None), bytes, len, false);
+            return self.leave(input, sink);
+        }
+        let seen = self.rules.see(&line);
         if self.machine.idle() && seen.single() && self.rules.record_start.is_none() {
             return self.whole(input, len, true, sink);
         }
@@ -190,15 +196,8 @@ impl Assembler {
             return self.whole(input, before, before == last, sink);
         }
         self.store.take_run(input, sink);
-        decide(
-            &mut self.machine,
-            &self.rules,
-            line,
-            &seen,
-            bytes,
-            len,
-            false,
-        );
+        let (machine, rules) = (&mut self.machine, &self.rules);
+        decide(machine, rules, (line, Some(seen)), bytes, len, false);
         self.leave(input, sink);
     }
 
@@ -230,12 +229,11 @@ impl Assembler {
         };
         let long = len - 1 > CLIP;
         let text = if long { &bytes[..CLIP] } else { bytes };
-        let (seen, line) = look(&self.rules, text, &mut self.scratch, true);
+        let line = look(&self.rules, text, &mut self.scratch, true);
         decide(
             &mut self.machine,
             &self.rules,
-            line,
-            &seen,
+            (line, None),
             text,
             text.len(),
             long,
@@ -268,12 +266,11 @@ impl Assembler {
             &input[at..]
         };
         let text = &bytes[..CLIP];
-        let (seen, line) = look(&self.rules, text, &mut self.scratch, true);
+        let line = look(&self.rules, text, &mut self.scratch, true);
         decide(
             &mut self.machine,
             &self.rules,
-            line,
-            &seen,
+            (line, None),
             text,
             CLIP,
             true,
@@ -362,12 +359,11 @@ impl Assembler {
     }
 }
 
-/// Lets the machine judge a line of `len` bytes.
+/// Lets the machine judge a line of `len` bytes, and what stands in it if that is known.
 fn decide(
     machine: &mut Machine,
     rules: &Rules,
-    line: Line<'_>,
-    seen: &Seen,
+    (line, seen): (Line<'_>, Option<Seen>),
     bytes: &[u8],
     len: usize,
     long: bool,

@@ -1,7 +1,7 @@
 //! A line's bytes as the rules want to see them, with as little looking as can be.
 
 use super::line::{Line, names_error, strip_colours, trim_end};
-use super::rules::{Rules, Seen};
+use super::rules::Rules;
 use memchr::{memchr, memchr2};
 
 /// Where the next bytes stand that make a line worth a second look, each searched for once it is asked for.
@@ -38,17 +38,17 @@ fn next(known: &mut Option<usize>, at: usize, search: impl FnOnce() -> Option<us
     }
 }
 
-/// What the rules see in `bytes`. Unless they are `marked`, neither an `E` nor an escape stands in them.
+/// The line in `bytes`. Unless they are `marked`, neither an `E` nor an escape stands in them.
 #[inline]
 pub(super) fn look<'a>(
     rules: &Rules,
     bytes: &'a [u8],
     scratch: &'a mut Vec<u8>,
     marked: bool,
-) -> (Seen, Line<'a>) {
+) -> Line<'a> {
     let mut text = trim_end(bytes);
     if rules.lines || rules.record_start.is_some() {
-        return (Seen::NOTHING, Line::unseen(text));
+        return Line::unseen(text);
     }
     let mut errors = false;
     if marked {
@@ -58,6 +58,5 @@ pub(super) fn look<'a>(
         }
         errors = names_error(text);
     }
-    let line = Line::new(text, errors);
-    (rules.see(&line), line)
+    Line::new(text, errors)
 }

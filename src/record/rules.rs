@@ -115,12 +115,15 @@ impl Rules {
         })
     }
 
-    /// What stands in `line`. Most lines are done after a look at their first and last bytes and their first word.
+    /// What stands in `line`, where rules look at lines at all. Most are done after a look at their first and last bytes and their first word.
     #[inline]
     pub(super) fn see(&self, line: &Line<'_>) -> Seen {
         let Some(first) = line.body().first() else {
             return Seen::NOTHING;
         };
+        if self.lines || self.record_start.is_some() {
+            return Seen::NOTHING;
+        }
         let start = log_start(line);
         let mut seen = Seen {
             start,
@@ -184,8 +187,9 @@ impl Asked {
             ask |= self.by_odd_word;
         }
         match line.text {
-            [.., b'0'..=b'9', b'.'] | [.., b'0'..=b'9'] => ask | self.by_number_stop,
+            [.., b'0'..=b'9'] => ask | self.by_number_stop,
             [.., b'{' | b'[' | b'('] => ask | self.by_open_end,
+            [.., before, b'.'] if before.is_ascii_digit() => ask | self.by_number_stop,
             _ => ask,
         }
     }

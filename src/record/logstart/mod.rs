@@ -116,9 +116,8 @@ fn capital(line: &Line<'_>) -> Option<Start> {
 }
 
 fn small(line: &Line<'_>) -> Option<Start> {
-    let text = line.text;
-    logfmt(text)
-        .or_else(|| small_level(text))
+    logfmt(line.text)
+        .or_else(|| small_level(line))
         .or_else(|| second_word(line))
 }
 
@@ -227,7 +226,7 @@ pub(super) fn libpq(text: &[u8]) -> bool {
 }
 
 /// `error: text`: .NET's console logger, git, winston.
-fn small_level(text: &[u8]) -> Option<Start> {
+fn small_level(line: &Line<'_>) -> Option<Start> {
     const WORDS: &[(&[u8], bool)] = &[
         (b"error", true),
         (b"fail", true),
@@ -243,24 +242,11 @@ fn small_level(text: &[u8]) -> Option<Start> {
         (b"trace", false),
         (b"verbose", false),
     ];
-    if !matches!(
-        text[0],
-        b'e' | b'f' | b'c' | b'w' | b'i' | b'd' | b't' | b'v'
-    ) {
-        return None;
-    }
-    let end = text
-        .iter()
-        .take(9)
-        .take_while(|b| b.is_ascii_lowercase())
-        .count();
     // Go's runtime says `fatal error:`, which is no level.
-    if text.get(end) != Some(&b':') || !matches!(text.get(end + 1), None | Some(b' ' | b'\t')) {
-        return None;
-    }
+    let name = line.text[..line.word].strip_suffix(b":")?;
     WORDS
         .iter()
-        .find(|(word, _)| *word == &text[..end])
+        .find(|(word, _)| *word == name)
         .map(|(_, high)| log(*high))
 }
 

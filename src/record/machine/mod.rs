@@ -8,7 +8,7 @@ mod log;
 
 use super::language::{Opening, Shape, State, Step};
 use super::line::{Line, qualified_error};
-use super::logstart::{Log, Pair, Start};
+use super::logstart::{Log, Pair, Start, log_start};
 use super::rules::{Rules, Seen, by_name, language};
 use held::Pending;
 use log::{ends_colon, ends_open};
@@ -97,12 +97,20 @@ impl Machine {
         self.open_len() + self.pending.bytes
     }
 
-    /// Takes a line of `len` bytes. With `long` it is the beginning of one longer than the rules see.
+    /// In a traceback, with no head behind it: what the next line is to it comes before all that the line is by itself.
+    #[inline]
+    pub(super) fn in_traceback(&self) -> bool {
+        let open = self.open.as_ref().map(|open| &open.mode);
+        matches!(open, Some(Mode::Trace { .. })) && self.pending.heads == 0
+    }
+
+    /// Takes a line of `len` bytes, and what stands in it if that is known. With `long` it is the beginning of one longer than
+    /// the rules see.
     pub(super) fn line(
         &mut self,
         rules: &Rules,
         line: Line<'_>,
-        seen: &Seen,
+        seen: Option<Seen>,
         len: usize,
         long: bool,
     ) {
@@ -112,15 +120,17 @@ impl Machine {
             held: self.pending.lines,
             ..line
         };
-        if self.fenced() {
-            self.in_trace(&line, seen, len);
-        } else if self.pending.heads != 0 && self.confirmed_by(&line, len) {
+        if self.fenced() || self.in_traceback() && log_start(&line).is_none() {
+            return self.in_trace(rules, &line, len);
+        }
+        let seen = &seen.unwrap_or_else(|| rules.see(&line));
+        if self.pending.heads != 0 && self.confirmed_by(&line, len) {
             // Even a line that looks like a logger's: `WARNING: DATA RACE` behind its rule.
         } else if let Some(start) = seen.start {
             self.log_start(start, &line, seen, len);
         } else if self.pending.heads == 0 || !self.behind_head(&line, seen, len) {
             match self.open.as_ref().map(|open| &open.mode) {
-                Some(Mode::Trace { .. }) => self.in_trace(&line, seen, len),
+                Some(Mode::Trace { .. }) => self.in_trace(rules, &line, len),
                 Some(&Mode::Log { log, colon, depth }) => {
                     self.behind_log(rules, (log, colon, depth), &line, seen, len);
                 }
@@ -290,7 +300,7 @@ impl Machine {
     }
 
     /// Inside a traceback, or behind it.
-    fn in_trace(&mut self, line: &Line<'_>, seen: &Seen, len: usize) {
+    fn in_trace(&mut self, rules: &Rules, line: &Line<'_>, len: usize) {
         match self.step(line) {
             Step::Continue => return self.commit(len),
             Step::End => {
@@ -300,6 +310,7 @@ impl Machine {
             Step::Hold if self.hold(len) => return,
             Step::Hold | Step::Foreign | Step::Other(_) => {}
         }
+        let seen = &rules.see(line);
         if let (Some(start), false) = (seen.start, self.fenced()) {
             return self.log_start(start, line, seen, len);
         }
