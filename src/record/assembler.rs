@@ -2,6 +2,7 @@
 
 use super::familiar::Familiar;
 use super::line::{CLIP, Line, trim_end};
+use super::logstart::Start;
 use super::look::{Marked, look};
 use super::machine::{Emit, Machine, Marks};
 use super::rules::{Rules, Seen};
@@ -183,8 +184,13 @@ impl Assembler {
             decide(machine, rules, (line, None), bytes, len, false);
             return self.leave(input, sink);
         }
-        let seen = self.rules.see(&line);
-        if self.machine.idle() && seen.single() && self.rules.record_start.is_none() {
+        let alone = self.machine.idle() && self.rules.record_start.is_none();
+        let (start, ask) = self.rules.glance(&line);
+        if ask == 0 && alone && !matches!(start, Some(Start::Log(_))) {
+            return self.whole(input, len, true, sink);
+        }
+        let seen = Seen::new(start, ask, &line);
+        if alone && seen.single() {
             return self.whole(input, len, true, sink);
         }
         if let Some(log) = seen.plain_log()

@@ -66,13 +66,17 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Nothing in particular.
-    pub(super) const NOTHING: Self = Self {
-        start: None,
-        opener: None,
-        heads: 0,
-        shape: Shape::Brief,
-    };
+    /// What stands in `line`, after a [`Rules::glance`] at it.
+    pub(super) fn new(start: Option<Start>, ask: Set, line: &Line<'_>) -> Self {
+        let mut seen = Self {
+            start,
+            opener: None,
+            heads: 0,
+            shape: Shape::Brief,
+        };
+        open(ask, line, &mut seen);
+        seen
+    }
 
     /// Whether a line with this leaves at once where no record is open.
     #[inline]
@@ -82,9 +86,7 @@ impl Seen {
             None => self.opener.is_none() && self.heads == 0,
         }
     }
-}
 
-impl Seen {
     /// A logger's line and nothing else.
     #[inline]
     pub(super) fn plain_log(&self) -> Option<Log> {
@@ -115,32 +117,33 @@ impl Rules {
         })
     }
 
-    /// What stands in `line`, where rules look at lines at all. Most are done after a look at their first and last bytes and their first word.
+    /// Whether a logger wrote `line`, and the languages that want to see it. Most lines are done after a look at their first and
+    /// last bytes and their first word.
     #[inline]
-    pub(super) fn see(&self, line: &Line<'_>) -> Seen {
+    pub(super) fn glance(&self, line: &Line<'_>) -> (Option<Start>, Set) {
         let Some(first) = line.body().first() else {
-            return Seen::NOTHING;
+            return (None, 0);
         };
         if self.lines || self.record_start.is_some() {
-            return Seen::NOTHING;
+            return (None, 0);
         }
         let start = log_start(line);
-        let mut seen = Seen {
-            start,
-            ..Seen::NOTHING
+        let plain = match start {
+            None => false,
+            Some(Start::Alone) => true,
+            Some(Start::Log(log)) => !log.high && *first != b'=' && !announces(line.text),
         };
-        match start {
-            Some(Start::Alone) => return seen,
-            Some(Start::Log(log)) if !log.high && *first != b'=' && !announces(line.text) => {
-                return seen;
-            }
-            _ => {}
+        if plain {
+            return (start, 0);
         }
-        let ask = self.columns[usize::from(line.indent > 0)].asked(*first, line);
-        if ask != 0 {
-            open(ask, line, &mut seen);
-        }
-        seen
+        let column = &self.columns[usize::from(line.indent > 0)];
+        (start, column.asked(*first, line))
+    }
+
+    /// What stands in `line`.
+    pub(super) fn see(&self, line: &Line<'_>) -> Seen {
+        let (start, ask) = self.glance(line);
+        Seen::new(start, ask, line)
     }
 
     /// The languages in use, in order.

@@ -6,9 +6,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 
-use super::language::Shape;
 use super::line::{Line, WORD, after};
-use super::rules::Set;
 use level::{
     Level, any_case_level, letter, level_between, level_in, level_word, reports_error, short_level,
 };
@@ -34,11 +32,6 @@ pub(super) struct Log {
     /// WARNING or worse: a traceback may follow in the same call.
     pub(super) high: bool,
     pub(super) pair: Pair,
-    /// How sure it is to be a traceback's head as well, if more than [`Shape::Brief`]; the message may have further lines
-    /// before that goes on.
-    pub(super) head: Shape,
-    /// Of which languages.
-    pub(super) heads: Set,
 }
 
 /// java.util.logging writes two lines: when and where, then the level and the message.
@@ -181,7 +174,6 @@ fn level_first(text: &[u8]) -> Option<Start> {
     Some(Start::Log(Log {
         high: level == Level::High,
         pair: if colon { Pair::Second } else { Pair::No },
-        ..Log::default()
     }))
 }
 

@@ -3,18 +3,61 @@
 use super::held::{HELD_LINES, Role, confirmed};
 use super::{Machine, Mode, Open, opened};
 use crate::record::language::{Head, Shape, State};
-use crate::record::line::{Line, brackets};
+use crate::record::line::{Line, brackets, qualified_error};
 use crate::record::logstart::{Log, Pair, Start};
-use crate::record::rules::{Rules, Seen, language};
+use crate::record::rules::{Rules, Seen, Set, language};
 
 /// How many blank lines may stand inside a log message.
 const BLANKS: usize = 2;
+
+/// The open logger's line, as far as the lines behind it have to know.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Logged {
+    log: Log,
+    /// How sure it is to be a traceback's head as well, if more than [`Shape::Brief`]; the message may have further lines
+    /// before that goes on.
+    head: Shape,
+    /// Of which languages.
+    heads: Set,
+    /// It announced a value.
+    colon: bool,
+    /// How many of that value's brackets are open.
+    depth: i32,
+}
+
+impl Logged {
+    #[inline]
+    pub(super) fn new(log: Log, text: &[u8]) -> Self {
+        Self {
+            log,
+            head: Shape::Brief,
+            heads: 0,
+            colon: ends_colon(text),
+            depth: i32::from(ends_open(text)),
+        }
+    }
+
+    /// The same, where the line itself may name an error.
+    pub(super) fn named(self, seen: &Seen, text: &[u8]) -> Self {
+        let firm = self.log.high && seen.heads != 0 && qualified_error(text);
+        Self {
+            head: if firm { Shape::Firm } else { seen.shape },
+            heads: seen.heads,
+            ..self
+        }
+    }
+
+    /// Below WARNING, with no value open: nothing can follow but what came in the same write.
+    pub(super) fn complete(&self) -> bool {
+        !self.log.high && self.log.pair != Pair::First && self.depth <= 0
+    }
+}
 
 impl Machine {
     /// Whether `start` is the second line of the open logger's two; takes its level over.
     pub(super) fn second_of_two(&mut self, start: Start, text: &[u8]) -> bool {
         let Some(Open {
-            mode: Mode::Log { log, colon, depth },
+            mode: Mode::Log(logged),
             ..
         }) = &mut self.open
         else {
@@ -23,14 +66,14 @@ impl Machine {
         let Start::Log(second) = start else {
             return false;
         };
-        if second.pair != Pair::Second || log.pair != Pair::First || self.pending.lines > 0 {
+        if second.pair != Pair::Second || logged.log.pair != Pair::First || self.pending.lines > 0 {
             return false;
         }
-        *log = Log {
+        let whole = Log {
             high: second.high,
             ..Log::default()
         };
-        (*colon, *depth) = (ends_colon(text), i32::from(ends_open(text)));
+        *logged = Logged::new(whole, text);
         true
     }
 
@@ -38,15 +81,15 @@ impl Machine {
     pub(super) fn behind_log(
         &mut self,
         rules: &Rules,
-        (log, colon, depth): (Log, bool, i32),
+        logged: Logged,
         line: &Line<'_>,
         seen: &Seen,
         len: usize,
     ) {
         if self.pending.role == Role::Message {
-            return self.message_line(rules, log, line, seen, len);
+            return self.message_line(rules, logged, line, seen, len);
         }
-        if let Some((language, state)) = announced(rules, log, line, seen) {
+        if let Some((language, state)) = announced(rules, logged, line, seen) {
             return self.join(language, state, len);
         }
         if seen.opener.is_some() {
@@ -55,23 +98,25 @@ impl Machine {
             if self.pending.lines < BLANKS && self.hold(len) {
                 return;
             }
-        } else if joins_log(line, depth) || colon && self.pending.lines == 0 && opens_value(line) {
+        } else if joins_log(line, logged.depth)
+            || logged.colon && self.pending.lines == 0 && opens_value(line)
+        {
             return self.join_log(line, len);
-        } else if log.high && rules.each().any(|(_, l)| l.context(line)) {
+        } else if logged.log.high && rules.each().any(|(_, l)| l.context(line)) {
             return self.commit(len);
-        } else if depth > 0 && self.hold(len) {
+        } else if logged.depth > 0 && self.hold(len) {
             return self.count_brackets(line);
-        } else if log.high
+        } else if logged.log.high
             && seen.heads != 0
-            && log.head == Shape::Brief
+            && logged.head == Shape::Brief
             && self.long.is_none()
             && self.only_blanks_held()
         {
             // Spring Boot writes a blank line before the exception.
             self.commit(0);
             return self.hold_head(line, seen, len);
-        } else if log.high && !line.blank() {
-            return self.message_line(rules, log, line, seen, len);
+        } else if logged.log.high && !line.blank() {
+            return self.message_line(rules, logged, line, seen, len);
         }
         self.close();
         self.fresh(line, seen, len);
@@ -79,24 +124,33 @@ impl Machine {
 
     /// A line that looks like nothing, or is behind one, behind a logger's line of WARNING or worse: of the same message, if
     /// a head that says so follows with its frames, else a record of its own.
-    fn message_line(&mut self, rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen, len: usize) {
+    fn message_line(
+        &mut self,
+        rules: &Rules,
+        logged: Logged,
+        line: &Line<'_>,
+        seen: &Seen,
+        len: usize,
+    ) {
         // Where the logger's line names the error, its frames may follow.
         let further = self.pending.role == Role::Message;
         let joins = |(name, _): &(u8, State)| {
             !further
                 || seen.opener != Some(*name)
-                || log.heads & 1 << name != 0
+                || logged.heads & 1 << name != 0
                 || language(*name).follows_directly()
         };
-        let named = log.head > Shape::Brief;
-        let found = named.then(|| announced(rules, log, line, seen)).flatten();
+        let named = logged.head > Shape::Brief;
+        let found = named
+            .then(|| announced(rules, logged, line, seen))
+            .flatten();
         if let Some((language, state)) = found.filter(joins) {
             self.join(language, state, len);
         } else if seen.opener.is_some() || self.pending.lines == HELD_LINES {
             self.close();
             self.fresh(line, seen, len);
         } else if seen.heads != 0
-            && (log.head == Shape::Brief || seen.shape == Shape::Firm)
+            && (logged.head == Shape::Brief || seen.shape == Shape::Firm)
             && self.long.is_none()
         {
             self.hold_head(line, seen, len);
@@ -116,19 +170,19 @@ impl Machine {
     /// Keeps the balance of a value that a log message prints over several lines.
     pub(super) fn count_brackets(&mut self, line: &Line<'_>) {
         let Some(Open {
-            mode: Mode::Log { depth, colon, .. },
+            mode: Mode::Log(logged),
             ..
         }) = &mut self.open
         else {
             return;
         };
-        if *depth > 0 || *colon {
-            *depth = (*depth + brackets(line.text)).max(0);
+        if logged.depth > 0 || logged.colon {
+            logged.depth = (logged.depth + brackets(line.text)).max(0);
         } else {
-            *depth = i32::from(ends_open(line.text));
+            logged.depth = i32::from(ends_open(line.text));
         }
-        *colon = false;
-        if *depth == 0 {
+        logged.colon = false;
+        if logged.depth == 0 {
             self.commit(0);
         }
     }
@@ -136,8 +190,8 @@ impl Machine {
 
 /// The traceback that `line` makes of the logger's line before it. An uncaught one behind a line below WARNING is another
 /// record, unless it is indented as that message's own lines are.
-fn announced(rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen) -> Option<(u8, State)> {
-    if !line.blank() && (log.high || line.indent > 0) {
+fn announced(rules: &Rules, logged: Logged, line: &Line<'_>, seen: &Seen) -> Option<(u8, State)> {
+    if !line.blank() && (logged.log.high || line.indent > 0) {
         let head = Head {
             lines: 0,
             at: 0,
@@ -158,8 +212,8 @@ fn announced(rules: &Rules, log: Log, line: &Line<'_>, seen: &Seen) -> Option<(u
     // Twisted indents by a tab.
     let deep = line.indent >= 2 || line.text.starts_with(b"\t");
     let inner = deep && state.indent == line.indent && !line.body().starts_with(b"+");
-    let near = line.held == 0 || log.head == Shape::Firm || !language(name).follows_directly();
-    let joins = state.always_joins || near && state.seen && (log.high || inner);
+    let near = line.held == 0 || logged.head == Shape::Firm || !language(name).follows_directly();
+    let joins = state.always_joins || near && state.seen && (logged.log.high || inner);
     joins.then_some((name, state))
 }
 
@@ -184,7 +238,7 @@ fn opens_value(line: &Line<'_>) -> bool {
 }
 
 /// Also PHP's `print_r`, which puts the bracket on the next line.
-pub(super) fn ends_colon(text: &[u8]) -> bool {
+fn ends_colon(text: &[u8]) -> bool {
     let ended = text.trim_ascii_end();
     text.ends_with(b" ")
         || matches!(ended.last(), Some(b':' | b'='))

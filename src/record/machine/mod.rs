@@ -6,12 +6,12 @@
 mod held;
 mod log;
 
-use super::language::{Opening, Shape, State, Step};
-use super::line::{Line, qualified_error};
+use super::language::{Opening, State, Step};
+use super::line::Line;
 use super::logstart::{Log, Pair, Start, log_start};
 use super::rules::{Rules, Seen, by_name, language};
 use held::Pending;
-use log::{ends_colon, ends_open};
+use log::Logged;
 use std::time::Duration;
 
 /// How many lines without a prefix a message may have behind its traceback.
@@ -50,7 +50,7 @@ enum Mode {
     /// A long line whose end is not known yet; nothing joins it.
     Line,
     /// A logger's line, with the indented lines behind it.
-    Log { log: Log, colon: bool, depth: i32 },
+    Log(Logged),
     /// A traceback, or the announcement of one.
     Trace {
         language: u8,
@@ -131,9 +131,7 @@ impl Machine {
         } else if self.pending.heads == 0 || !self.behind_head(&line, seen, len) {
             match self.open.as_ref().map(|open| &open.mode) {
                 Some(Mode::Trace { .. }) => self.in_trace(rules, &line, len),
-                Some(&Mode::Log { log, colon, depth }) => {
-                    self.behind_log(rules, (log, colon, depth), &line, seen, len);
-                }
+                Some(&Mode::Log(logged)) => self.behind_log(rules, logged, &line, seen, len),
                 Some(Mode::Line | Mode::Custom) | None => {
                     self.close();
                     self.fresh(&line, seen, len);
@@ -149,7 +147,7 @@ impl Machine {
         let Some(Open {
             len: before,
             parts: 0,
-            mode: Mode::Log { log, colon, depth },
+            mode: Mode::Log(logged),
         }) = &mut self.open
         else {
             return None;
@@ -157,7 +155,7 @@ impl Machine {
         if self.pending.lines > 0 || self.long.is_some() || next.pair == Pair::Second {
             return None;
         }
-        (*log, *colon, *depth) = (next, ends_colon(text), i32::from(ends_open(text)));
+        *logged = Logged::new(next, text);
         Some(std::mem::replace(before, len))
     }
 
@@ -232,9 +230,7 @@ impl Machine {
                 }
                 | Mode::Custom,
             ) => rules.record_timeout,
-            Some(Mode::Log {
-                log, depth: ..=0, ..
-            }) if !log.high && log.pair != Pair::First && self.pending.heads == 0 => LOW,
+            Some(Mode::Log(logged)) if logged.complete() && self.pending.heads == 0 => LOW,
             Some(Mode::Line) => return None,
             None if self.pending.lines == 0 => return None,
             _ => HIGH,
@@ -265,24 +261,11 @@ impl Machine {
             (Start::Alone, _) => self.alone(len),
             (Start::Log(_), Some((language, state))) => self.open_trace(language, state, true, len),
             (Start::Log(log), None) => {
-                let log = Log {
-                    head: if log.high && seen.heads != 0 && qualified_error(line.text) {
-                        Shape::Firm
-                    } else {
-                        seen.shape
-                    },
-                    ..log
-                };
-                let log = Log {
-                    heads: seen.heads,
-                    ..log
-                };
-                let colon = ends_colon(line.text);
-                let depth = i32::from(ends_open(line.text));
+                let logged = Logged::new(log, line.text).named(seen, line.text);
                 self.open = Some(Open {
                     len,
                     parts: 0,
-                    mode: Mode::Log { log, colon, depth },
+                    mode: Mode::Log(logged),
                 });
             }
         }
@@ -374,7 +357,7 @@ impl Machine {
         matches!(
             self.open,
             Some(Open {
-                mode: Mode::Log { .. },
+                mode: Mode::Log(_),
                 ..
             })
         )
