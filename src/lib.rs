@@ -14,7 +14,7 @@
 //! | `ctl` | the program `unbraidctl` | `table` |
 //! | `protocol` | what unbraid and `unbraidctl` say to each other | yes |
 //! | `plane` | what the two planes say to each other | |
-//! | `record` | bytes → lines → records | yes |
+//! | `record` | bytes → lines → records; `machine`: which lines belong together; `logstart`: what a logger wrote; a module for each language | yes |
 //! | `output` | records → formats → destinations; rotation | `spec`, `template`, `format`; `rotate::plan` and its like; of `network`: `peer`, `backlog`, `local`, `journal` |
 //! | `sys` | the system calls that no library offers safely | |
 //!
