@@ -5,6 +5,8 @@
 
 mod held;
 mod log;
+#[cfg(test)]
+mod tests;
 
 use super::language::{Opening, State, Step};
 use super::line::Line;
