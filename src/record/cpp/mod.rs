@@ -53,18 +53,18 @@ impl Language for Cpp {
         if line.indent > 0 {
             return Opening::No;
         }
-        if text.starts_with(b"terminate called after throwing an instance of '") {
+        let phase = match text {
+            _ if text.starts_with(b"terminate called after throwing an instance of '") => {
+                Some(TERMINATE)
+            }
+            _ if sanitizer(text) => Some(REPORT),
+            _ => server(text),
+        };
+        if let Some(phase) = phase {
             return Opening::Trace(State {
-                phase: TERMINATE,
+                phase,
                 seen: true,
-                error: Some(0),
-                ..State::default()
-            });
-        }
-        if sanitizer(text) {
-            return Opening::Trace(State {
-                phase: REPORT,
-                seen: true,
+                fenced: phase == BUG_REPORT,
                 error: Some(0),
                 ..State::default()
             });
@@ -73,15 +73,6 @@ impl Language for Cpp {
             return Opening::Trace(State {
                 phase: BACKWARD,
                 seen: true,
-                ..State::default()
-            });
-        }
-        if let Some(phase) = server(text) {
-            return Opening::Trace(State {
-                phase,
-                seen: true,
-                fenced: phase == BUG_REPORT,
-                error: Some(0),
                 ..State::default()
             });
         }
@@ -99,90 +90,37 @@ impl Language for Cpp {
     }
 
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
-        let seen = State {
+        let text = line.text;
+        let seen = |phase, error| State {
+            phase,
             seen: true,
-            error: Some(line.at),
+            error: Some(error),
             ..State::default()
         };
-        let text = line.text;
         if text == b"*** Check failure stack trace: ***" {
             return Some(State {
-                phase: AT,
                 error: (head.lines > 0).then_some(head.at),
-                ..seen
+                ..seen(AT, head.at)
             });
         }
-        // A signal's sanitizer is named before the rule of its report.
-        if head.lines == 2 && sanitizer(text) {
-            return Some(State {
-                phase: REPORT,
-                ..seen
-            });
-        }
-        if head.lines != 1 {
-            return None;
-        }
-        if text.starts_with(b"PC: @ ")
-            || text.starts_with(b"*** Signal ") && text.ends_with(b"stack trace: ***")
-        {
-            return Some(State {
-                phase: AT,
-                error: Some(head.at),
-                ..seen
-            });
-        }
-        if text == b"======= Backtrace: =========" {
-            return Some(State {
-                phase: MAP,
-                error: Some(head.at),
-                ..seen
-            });
-        }
-        if text.starts_with(b"terminate called ") {
-            return Some(State {
-                phase: TERMINATE,
-                error: Some(head.at),
-                ..seen
-            });
-        }
-        if text.starts_with(b"SUMMARY: UndefinedBehaviorSanitizer: ") {
-            return Some(State {
-                phase: FRAMES,
-                error: Some(head.at),
-                ..seen
-            });
-        }
-        if line.indent > 0 && frame(line.body()) {
-            return Some(State {
-                phase: FRAMES,
-                error: Some(head.at),
-                frame: Some(line.at),
-                ..seen
-            });
-        }
-        if line.text.starts_with(b"0x") && line.text.ends_with(b": note: pointer points here") {
-            return Some(State {
-                phase: FRAMES,
-                error: Some(head.at),
-                ..seen
-            });
-        }
-        if line.text.starts_with(b"WARNING: ThreadSanitizer: ") {
-            return Some(State {
-                phase: RACE,
+        match head.lines {
+            // A signal's sanitizer is named before the rule of its report.
+            1 | 2 if sanitizer(text) => Some(seen(REPORT, line.at)),
+            1 if text.starts_with(b"WARNING: ThreadSanitizer: ") => Some(State {
                 fenced: true,
-                ..seen
-            });
+                ..seen(RACE, line.at)
+            }),
+            1 => second(line).map(|phase| State {
+                frame: indented_frame(line).then_some(line.at),
+                ..seen(phase, head.at)
+            }),
+            _ => None,
         }
-        sanitizer(line.text).then_some(State {
-            phase: REPORT,
-            ..seen
-        })
     }
 
     fn next(&self, state: &mut State, line: &Line<'_>) -> Step {
         state.lines += 1;
-        if state.frame.is_none() && line.indent > 0 && frame(line.body()) {
+        if state.frame.is_none() && indented_frame(line) {
             state.frame = Some(line.at);
         }
         match state.phase {
@@ -247,6 +185,33 @@ fn sanitizer(text: &[u8]) -> bool {
 fn frame(body: &[u8]) -> bool {
     let numbered = body.strip_prefix(b"#").and_then(number);
     numbered.is_some_and(|(_, rest)| rest.starts_with(b" 0x") || rest.starts_with(b" "))
+}
+
+fn indented_frame(line: &Line<'_>) -> bool {
+    line.indent > 0 && frame(line.body())
+}
+
+/// The phase behind a head that names the error, by the line below it.
+fn second(line: &Line<'_>) -> Option<u8> {
+    let text = line.text;
+    let pointer = text.starts_with(b"0x") && text.ends_with(b": note: pointer points here");
+    let undefined = text.starts_with(b"SUMMARY: UndefinedBehaviorSanitizer: ");
+    if signal(text) || text.starts_with(b"PC: @ ") {
+        Some(AT)
+    } else if text == b"======= Backtrace: =========" {
+        Some(MAP)
+    } else if text.starts_with(b"terminate called ") {
+        Some(TERMINATE)
+    } else if pointer || undefined || indented_frame(line) {
+        Some(FRAMES)
+    } else {
+        None
+    }
+}
+
+/// `*** Signal 11 (SIGSEGV) (0x0) received by PID 7, stack trace: ***`
+fn signal(text: &[u8]) -> bool {
+    text.starts_with(b"*** Signal ") && text.ends_with(b"stack trace: ***")
 }
 
 /// A server's report of its own crash.
@@ -327,8 +292,7 @@ fn at(state: &mut State, line: &Line<'_>) -> Step {
         state.error = Some(line.at);
         return Step::Continue;
     }
-    let signal = text.starts_with(b"*** Signal ") && text.ends_with(b"stack trace: ***");
-    if signal || text.starts_with(b"PC: @ ") || line.indent >= 4 {
+    if signal(text) || text.starts_with(b"PC: @ ") || line.indent >= 4 {
         Step::Continue
     } else {
         Step::Foreign

@@ -239,11 +239,7 @@ fn stack(state: &mut State, line: &Line<'_>) -> Step {
     if line.blank() {
         return Step::Hold;
     }
-    if goroutine(text)
-        || matches!(text, b"runtime stack:" | b"-----")
-        || text.starts_with(b"[signal ")
-        || register(text)
-    {
+    if section(text) {
         state.phase = STACK;
         return Step::Continue;
     }
@@ -275,6 +271,12 @@ fn stack(state: &mut State, line: &Line<'_>) -> Step {
     if state.phase == PAIRS && line.indent == 0 && line.held < WRAPPED_LINES && !head(text) {
         return Step::Hold;
     }
+    called(state, line)
+}
+
+/// A call in a stack, which counts once its place follows.
+fn called(state: &mut State, line: &Line<'_>) -> Step {
+    let text = line.text;
     // A stack that is printed by who recovered begins with his own frames.
     if text.starts_with(b"panic(") && state.error.is_none() && state.depth == 0 {
         state.depth = 1;
@@ -287,6 +289,14 @@ fn stack(state: &mut State, line: &Line<'_>) -> Step {
         return Step::Hold;
     }
     Step::Foreign
+}
+
+/// What begins another part of a dump.
+fn section(text: &[u8]) -> bool {
+    goroutine(text)
+        || matches!(text, b"runtime stack:" | b"-----")
+        || text.starts_with(b"[signal ")
+        || register(text)
 }
 
 /// What stands above the frame that failed: the runtime's own, and what panics on behalf of its caller.
