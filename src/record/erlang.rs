@@ -12,6 +12,9 @@ const SCRIPT: u8 = 1;
 /// Behind `** Last message in was …`: the report of a server that stopped, in a logger's own layout.
 const SERVER: u8 = 2;
 
+/// The line before ended in a colon: the next is what it announced.
+const PROMISED: u8 = 1;
+
 impl Language for Erlang {
     fn name(&self) -> &'static str {
         "erlang"
@@ -65,11 +68,11 @@ impl Language for Erlang {
         }
         mark(state, line);
         let first = state.lines == 1 && state.phase != SERVER;
-        // `depth` tells that the line before ended in a colon.
-        let promised = std::mem::replace(&mut state.depth, i32::from(line.text.ends_with(b":")));
+        let promises = line.text.ends_with(b":");
+        let before = std::mem::replace(&mut state.mark, if promises { PROMISED } else { 0 });
         if state.lines > REPORT_LINES {
             Step::Foreign
-        } else if first || line.indent > 0 || promised == 1 || line.text.starts_with(b"** ") {
+        } else if first || line.indent > 0 || before == PROMISED || line.text.starts_with(b"** ") {
             Step::Continue
         } else if state.phase == SERVER {
             Step::Foreign

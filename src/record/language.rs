@@ -39,12 +39,18 @@ pub(super) const NUMBER_STOP: u8 = 4;
 /// Looked at also when the line ends in an opening bracket.
 pub(super) const OPEN_END: u8 = 8;
 
-/// What is known inside a traceback. Each language reads `phase`, `indent`, `depth` and `lines` in its own way.
+/// What is known inside a traceback, as far as its language wants to know it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct State {
+    /// Which part it is in, by the language's table of phases.
     pub(super) phase: u8,
+    /// One fact more, by a constant of the language's; 0: none.
+    pub(super) mark: u8,
+    /// How far its own lines are indented.
     pub(super) indent: usize,
+    /// What goes up and down: open brackets, fields to come, numbers of lines.
     pub(super) depth: i32,
+    /// How many lines the part has had.
     pub(super) lines: u32,
     /// A traceback for certain, not only its announcement.
     pub(super) seen: bool,

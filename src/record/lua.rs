@@ -8,6 +8,9 @@ pub(super) struct Lua;
 
 const OPENER: &[u8] = b"stack traceback:";
 
+/// The frame nearest the error is known.
+const PLACED: u8 = 1;
+
 impl Language for Lua {
     fn name(&self) -> &'static str {
         "lua"
@@ -58,8 +61,8 @@ impl Language for Lua {
         // OpenResty names each coroutine before its frames.
         let belongs = line.text.starts_with(b"\t") && !line.blank()
             || line.text.starts_with(b"coroutine ") && line.text.ends_with(b":");
-        if state.lines == 0 && level(line.text).is_some() {
-            state.lines = 1;
+        if state.mark != PLACED && level(line.text).is_some() {
+            state.mark = PLACED;
             state.frame = Some(line.at);
         }
         if belongs {

@@ -24,6 +24,9 @@ const AT: &[&str] = &[
     "vid ",
 ];
 
+/// The runtime ends the process, and has not told of an exception yet.
+const ENDS: u8 = 1;
+
 impl Language for CSharp {
     fn name(&self) -> &'static str {
         "csharp"
@@ -46,7 +49,7 @@ impl Language for CSharp {
         if fatal(text) {
             return Opening::Trace(State {
                 phase: FATAL,
-                depth: 1,
+                mark: ENDS,
                 error: Some(0),
                 ..State::default()
             });
@@ -157,10 +160,10 @@ fn phase_behind(state: &mut State, line: &Line<'_>) -> Option<u8> {
     if separator(line) {
         return Some(0);
     }
-    // `FailFast` prints the exception that it was given behind the frames; `depth` tells that it may come.
-    let given = state.depth > 0 && state.phase == 0 && line.indent == 0 && head(body);
+    // `FailFast` prints the exception that it was given behind the frames.
+    let given = state.mark == ENDS && state.phase == 0 && line.indent == 0 && head(body);
     if inner(body) || given {
-        state.depth = 0;
+        state.mark = 0;
         // An inner exception that was never thrown has no frames.
         return Some(if body.ends_with(b"<---") { 0 } else { INNER });
     }

@@ -29,6 +29,9 @@ const REQUEST_LINES: u32 = 100;
 /// How many lines a wrapped error's message may have between two stacks of pkg/errors.
 const WRAPPED_LINES: usize = 5;
 
+/// The frames of who recovered are behind.
+const PASSED: u8 = 1;
+
 impl Language for Go {
     fn name(&self) -> &'static str {
         "go"
@@ -278,8 +281,8 @@ fn stack(state: &mut State, line: &Line<'_>) -> Step {
 fn called(state: &mut State, line: &Line<'_>) -> Step {
     let text = line.text;
     // A stack that is printed by who recovered begins with his own frames.
-    if text.starts_with(b"panic(") && state.error.is_none() && state.depth == 0 {
-        state.depth = 1;
+    if text.starts_with(b"panic(") && state.error.is_none() && state.mark != PASSED {
+        state.mark = PASSED;
         state.frame = None;
     }
     if line.held == 0 && line.indent == 0 && call(text) {

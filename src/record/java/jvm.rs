@@ -22,8 +22,14 @@ const CAUGHT: u8 = 22;
 /// Clojure's full report, where it goes to the same stream: a map, a blank line, then the short one.
 const MAP: u8 = 23;
 
+/// The compiler has shown the place.
+const SHOWN: u8 = 1;
 /// Clojure has told all in its map.
-const WHOLE: i32 = -1;
+const WHOLE: u8 = 2;
+/// Spring Boot has said what to do.
+const TOLD: u8 = 3;
+/// Groovy's error has been named a second time.
+const AGAIN: u8 = 4;
 /// How many lines may stand before a compiler's caret.
 const COMPILER_LINES: u32 = 8;
 /// How many lines Spring Boot's account may have.
@@ -114,11 +120,10 @@ pub(super) fn next(state: &mut State, line: &Line<'_>) -> Step {
 }
 
 fn compiler(state: &mut State, line: &Line<'_>) -> Step {
-    const SHOWN: i32 = 1;
     if line.blank() || report(line.text).is_some() || class_head(line.text) {
         return Step::Foreign;
     }
-    if state.depth == SHOWN {
+    if state.mark == SHOWN {
         return if line.indent > 0 {
             Step::Continue
         } else {
@@ -126,7 +131,7 @@ fn compiler(state: &mut State, line: &Line<'_>) -> Step {
         };
     }
     if line.body() == b"^" {
-        state.depth = SHOWN;
+        state.mark = SHOWN;
         return Step::Continue;
     }
     state.lines += 1;
@@ -165,7 +170,7 @@ fn clojure_map(state: &mut State, line: &Line<'_>) -> Step {
     if !clojure_head(line.text) {
         return Step::Foreign;
     }
-    (state.phase, state.depth, state.error) = (REPORT, WHOLE, Some(line.at));
+    (state.phase, state.mark, state.error) = (REPORT, WHOLE, Some(line.at));
     Step::Continue
 }
 
@@ -182,7 +187,7 @@ fn clojure(state: &mut State, line: &Line<'_>) -> Step {
     }
     if line.text != b"Full report at:" {
         // Behind the full report nothing but the message comes.
-        return if state.depth == WHOLE && !line.blank() && line.held == 0 {
+        return if state.mark == WHOLE && !line.blank() && line.held == 0 {
             Step::Continue
         } else {
             Step::Hold
@@ -193,17 +198,16 @@ fn clojure(state: &mut State, line: &Line<'_>) -> Step {
 }
 
 fn boot(state: &mut State, line: &Line<'_>) -> Step {
-    const TOLD: i32 = 1;
     state.lines += 1;
     if line.blank() {
         return Step::Hold;
     }
-    let over = state.depth == TOLD && line.held > 0 && line.indent == 0;
+    let over = state.mark == TOLD && line.held > 0 && line.indent == 0;
     if over || state.lines > BOOT_LINES {
         return Step::Foreign;
     }
     if state.phase == BOOT_ACTION {
-        state.depth = TOLD;
+        state.mark = TOLD;
     } else if line.text == b"Action:" {
         state.phase = BOOT_ACTION;
     }
@@ -211,12 +215,11 @@ fn boot(state: &mut State, line: &Line<'_>) -> Step {
 }
 
 fn caught(state: &mut State, line: &Line<'_>) -> Step {
-    const AGAIN: i32 = 1;
     if line.indent > 0 && frame(line.body()) {
         (state.phase, state.seen, state.frame) = (FRAMES, true, Some(line.at));
         return Step::Continue;
     }
-    if class_head(line.text) && std::mem::replace(&mut state.depth, AGAIN) == AGAIN {
+    if class_head(line.text) && std::mem::replace(&mut state.mark, AGAIN) == AGAIN {
         return Step::Foreign;
     }
     Step::Hold

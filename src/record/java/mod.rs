@@ -28,6 +28,9 @@ const CAUSE_BELOW: u8 = 4;
 /// In a further item of a message that lists what it found.
 const LISTED: u8 = 5;
 
+/// The line before announced a further head, which is of the same message.
+const NESTED: u8 = 1;
+
 impl Language for Java {
     fn name(&self) -> &'static str {
         "java"
@@ -269,8 +272,8 @@ fn trace(state: &mut State, line: &Line<'_>) -> Step {
         return Step::Continue;
     }
     // A cause's message goes on if its frames come; JavaMail's holds a further head.
-    let nested =
-        std::mem::replace(&mut state.depth, i32::from(body == b"nested exception is:")) == 1;
+    let announces = body == b"nested exception is:";
+    let nested = std::mem::replace(&mut state.mark, if announces { NESTED } else { 0 }) == NESTED;
     if line.indent == 0 && (class_head(body) && !nested || report(body).is_some()) {
         return Step::Foreign;
     }
@@ -296,7 +299,7 @@ fn cause(state: &mut State, body: &[u8]) -> Option<Step> {
     let circular = what.starts_with(b"[CIRCULAR REFERENCE:") && what.ends_with(b"]");
     let name = what.iter().take_while(|b| **b != b' ').count();
     let named = name == what.len() || what[..name].ends_with(b":");
-    (state.phase, state.depth) = match (what, circular) {
+    (state.phase, state.mark) = match (what, circular) {
         (b"", _) => (CAUSE_BELOW, 0),
         (_, true) => (FRAMES, 0),
         _ => (CAUSE, 0),

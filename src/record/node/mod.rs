@@ -39,6 +39,9 @@ const LISTED: u8 = 8;
 /// Bun's error: its further properties, then its frames.
 const BUN: u8 = 9;
 
+/// The error was not caught: Node adds how it came up, and its version.
+const UNCAUGHT: u8 = 1;
+
 impl Language for Node {
     fn name(&self) -> &'static str {
         "node"
@@ -123,7 +126,7 @@ impl Language for Node {
             return Some(State {
                 phase: SOURCE,
                 frame: Some(head.at),
-                depth: 1,
+                mark: UNCAUGHT,
                 ..seen
             });
         }

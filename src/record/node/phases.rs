@@ -3,7 +3,7 @@
 use super::forms::{
     bun_version, call, caret, columns, frame, keyed, located, numbered, old_property, opens,
 };
-use super::{BUN, FRAMES, LISTED, NATIVE, OBJECT};
+use super::{BUN, FRAMES, LISTED, NATIVE, OBJECT, UNCAUGHT};
 use crate::record::language::{State, Step};
 use crate::record::line::{Line, number};
 
@@ -19,7 +19,7 @@ pub(super) fn frames(state: &mut State, line: &Line<'_>) -> Step {
     if line.blank() {
         return Step::Hold;
     }
-    if state.depth == 1 && body.starts_with(b"Node.js v") || bun_version(body) {
+    if state.mark == UNCAUGHT && body.starts_with(b"Node.js v") || bun_version(body) {
         return Step::End;
     }
     if line.indent > 0 && (call(body) || frame(body)) {
@@ -38,8 +38,8 @@ pub(super) fn frames(state: &mut State, line: &Line<'_>) -> Step {
     let further = body == b"From previous event:"
         || (body.starts_with(b"Caused by: ") || body.starts_with(b"caused by: ")) && line.errors;
     // Of an uncaught error only.
-    let whence =
-        state.depth == 1 && (body == b"Thrown at:" || body.starts_with(b"Emitted 'error' event "));
+    let whence = state.mark == UNCAUGHT
+        && (body == b"Thrown at:" || body.starts_with(b"Emitted 'error' event "));
     if line.indent == 0 && (further || whence) {
         Step::Continue
     } else {
@@ -48,7 +48,7 @@ pub(super) fn frames(state: &mut State, line: &Line<'_>) -> Step {
 }
 
 fn old_object(state: &mut State, body: &[u8]) -> Step {
-    if body.ends_with(b" }") && state.depth != 1 {
+    if body.ends_with(b" }") && state.mark != UNCAUGHT {
         return Step::End;
     }
     Step::Continue
@@ -69,7 +69,7 @@ pub(super) fn object(state: &mut State, line: &Line<'_>) -> Step {
     if opens(line.text) {
         return Step::Continue;
     }
-    if state.depth == 1 {
+    if state.mark == UNCAUGHT {
         state.phase = FRAMES;
         return Step::Continue;
     }

@@ -3,8 +3,8 @@
 use super::inserts::{behind_statement, libpq_line};
 use super::names::name_len;
 use super::{
-    BOX, FAILED, FAULT, FRAMES, GROUP, GROUP_OPENER, HEAD, HEAD_OR_ERROR, OPENER, REMOTE, RULED,
-    STACK, STACK_OPENER, TEST_RULE, WARNING,
+    BOX, FAILED, FAULT, FRAMES, GROUP, GROUP_OPENER, HEAD, HEAD_OR_ERROR, LONG, OPENER, REMOTE,
+    RULED, STACK, STACK_OPENER, TEST_RULE, WARNING,
 };
 use crate::record::language::{Head, State};
 use crate::record::line::{Line, after, number, trim};
@@ -85,7 +85,7 @@ pub(super) fn announcement(text: &[u8]) -> Option<State> {
 fn warning_head(text: &[u8]) -> Option<State> {
     warning_line(text).then(|| State {
         phase: WARNING,
-        depth: i32::from(trim(text).ends_with(b":")),
+        mark: if trim(text).ends_with(b":") { LONG } else { 0 },
         ..State::default()
     })
 }

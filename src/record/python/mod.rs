@@ -61,9 +61,11 @@ const GROUP_OPENER: &[u8] = b"+ Exception Group Traceback (most recent call last
 const STACK_OPENER: &[u8] = b"Stack (most recent call last):";
 
 /// Frames without an opener: only a syntax error is named behind them.
-const BARE: i32 = 1;
+const BARE: u8 = 1;
 /// The same behind a logger's line, which may have said `Traceback` itself, or where a task was created.
-const LOGGED: i32 = 2;
+const LOGGED: u8 = 2;
+/// The text of a warning has paragraphs, or announced more.
+const LONG: u8 = 3;
 
 /// Drawn by `socketserver` above and below a traceback.
 const RULE: &[u8] = b"----------------------------------------";
@@ -117,7 +119,7 @@ impl Language for Python {
     fn confirm(&self, head: Head, line: &Line<'_>) -> Option<State> {
         let frames = State {
             phase: FRAMES,
-            depth: BARE,
+            mark: BARE,
             seen: true,
             frame: Some(head.at),
             ..State::default()
@@ -125,7 +127,7 @@ impl Language for Python {
         match head.lines {
             0 => (line.indent >= 2 && file_line(line.body())).then_some(State {
                 frame: Some(line.at),
-                depth: LOGGED,
+                mark: LOGGED,
                 ..frames
             }),
             1 if line.indent >= 4 && !line.blank() => Some(frames),
@@ -136,7 +138,7 @@ impl Language for Python {
             }),
             1 => ruled_phase(head, line.text).map(|phase| State {
                 phase,
-                depth: 0,
+                mark: 0,
                 fenced: true,
                 error: Some(line.at),
                 frame: None,

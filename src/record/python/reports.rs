@@ -2,7 +2,7 @@
 
 use super::announce::{announcement, first_call};
 use super::names::{exception_shape, name_len};
-use super::{STACK, WARNED};
+use super::{LONG, STACK, WARNED};
 use crate::record::language::{State, Step};
 use crate::record::line::Line;
 
@@ -54,8 +54,10 @@ pub(super) fn warning(state: &mut State, line: &Line<'_>) -> Step {
         return Step::End;
     }
     // So does one with paragraphs (celery's of a worker that runs as root).
-    state.depth |= i32::from(line.blank());
-    let most = if state.depth == 1 { WARNING_LINES } else { 3 };
+    if line.blank() {
+        state.mark = LONG;
+    }
+    let most = if state.mark == LONG { WARNING_LINES } else { 3 };
     if line.held < most && announcement(line.text).is_none() {
         Step::Hold
     } else {

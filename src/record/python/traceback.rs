@@ -13,7 +13,7 @@ use crate::record::line::{Line, number};
 pub(super) fn head(state: &mut State, line: &Line<'_>) -> Step {
     if creation(line.text) {
         state.phase = STACK;
-        state.depth = LOGGED;
+        state.mark = LOGGED;
         return Step::Continue;
     }
     if reopen(state, line) || context(line) {
@@ -48,14 +48,14 @@ pub(super) fn frames(state: &mut State, line: &Line<'_>) -> Step {
         }
         return Step::Continue;
     }
-    if state.depth == LOGGED && (context(line) || reopen(state, line)) {
+    if state.mark == LOGGED && (context(line) || reopen(state, line)) {
         return Step::Continue;
     }
     if line.body().starts_with(b"> File \"") {
         state.frame = Some(line.at);
         return Step::Continue;
     }
-    let named = if state.depth == BARE {
+    let named = if state.mark == BARE {
         syntax_error(line.text)
     } else {
         exception_shape(line.body()) || state.frame.is_some() && bare_name(line.body())
@@ -74,7 +74,7 @@ pub(super) fn stack(state: &mut State, line: &Line<'_>) -> Step {
         }
         return Step::Continue;
     }
-    if state.depth == LOGGED && (context(line) || reopen(state, line)) {
+    if state.mark == LOGGED && (context(line) || reopen(state, line)) {
         return Step::Continue;
     }
     Step::Foreign
@@ -87,7 +87,7 @@ fn error_line(state: &mut State, line: &Line<'_>) -> Step {
     state.phase = if remote_name(line.text) { REMOTE } else { TAIL };
     if let Some(count) = invalid_fields(line.body()) {
         state.phase = FIELDS;
-        state.depth = count;
+        (state.mark, state.depth) = (0, count);
     }
     Step::Continue
 }

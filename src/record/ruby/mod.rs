@@ -93,7 +93,7 @@ impl Language for Ruby {
         if head.lines == 0 && from(line) && find(line.text, b":in ").is_some() {
             return Some(State {
                 lines: 1,
-                depth: RESCUING,
+                mark: RESCUING,
                 ..state
             });
         }
@@ -151,12 +151,12 @@ impl Language for Ruby {
 }
 
 /// Frames stand alone, without `from`.
-const BARE: i32 = 1;
+const BARE: u8 = 1;
 /// The error was raised while another was rescued: Ruby prints that one, the cause, behind it. Behind a logger's prefix
 /// too, an error without a prefix of its own is the cause of the one before.
-const RESCUING: i32 = 2;
+const RESCUING: u8 = 2;
 /// The frames came first, in reversed order.
-const REVERSED: i32 = 3;
+const REVERSED: u8 = 3;
 
 /// The error is raised in Ruby's own files: the next frame is nearer to the cause.
 const INTERNAL: usize = 1;
@@ -171,7 +171,7 @@ fn bare(at: usize) -> State {
     State {
         seen: true,
         frame: Some(at),
-        depth: BARE,
+        mark: BARE,
         ..State::default()
     }
 }
@@ -308,7 +308,7 @@ fn opener(text: &[u8], at: usize) -> Option<State> {
     }
     let rescuing = rest[1..].starts_with(b"rescue in ") || rest[1..].starts_with(b"ensure in ");
     Some(State {
-        depth: if rescuing { RESCUING } else { 0 },
+        mark: if rescuing { RESCUING } else { 0 },
         ..state
     })
 }
@@ -328,8 +328,8 @@ fn frames(state: &mut State, line: &Line<'_>) -> Step {
     if line.blank() {
         return Step::Hold;
     }
-    if state.depth != REVERSED && (from(line) || line.indent > 0 && body.starts_with(b"... "))
-        || state.depth == BARE && frame(body)
+    if state.mark != REVERSED && (from(line) || line.indent > 0 && body.starts_with(b"... "))
+        || state.mark == BARE && frame(body)
     {
         nearest(state, line);
         state.lines = state.lines.max(1);
@@ -338,7 +338,7 @@ fn frames(state: &mut State, line: &Line<'_>) -> Step {
     if let Some(next) = opener(body, line.at).filter(|_| line.indent == 0) {
         return second(state, next);
     }
-    if state.depth == BARE {
+    if state.mark == BARE {
         let caused = body.starts_with(b"Caused by:");
         return if caused { Step::Hold } else { Step::Foreign };
     }
@@ -368,7 +368,7 @@ fn nearest(state: &mut State, line: &Line<'_>) {
 
 /// A further error line: the cause of the one before, or the end of a reversed trace.
 fn second(state: &mut State, next: State) -> Step {
-    if state.error.is_some() && state.depth != RESCUING || state.depth == BARE {
+    if state.error.is_some() && state.mark != RESCUING || state.mark == BARE {
         return Step::Foreign;
     }
     let first = *state;
@@ -383,7 +383,7 @@ fn second(state: &mut State, next: State) -> Step {
         ..next
     };
     if first.error.is_none() {
-        state.depth = REVERSED;
+        state.mark = REVERSED;
     }
     Step::Continue
 }

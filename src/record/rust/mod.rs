@@ -81,7 +81,7 @@ impl Language for Rust {
         if section(line.text) {
             // A logger's line may hold the chain only behind a blank line, as `{:?}` prints it.
             return (head.lines > 0 || line.held > 0).then_some(State {
-                depth: i32::from(line.text == b"Location:"),
+                mark: place_next(line.text),
                 ..found
             });
         }
@@ -95,7 +95,7 @@ impl Language for Rust {
         let titled = head.lines > 0 && line.indent == 2 && line.body().starts_with("× ".as_bytes());
         (titled || branch(line.body())).then_some(State {
             error: if titled { Some(line.at) } else { found.error },
-            depth: BOXES,
+            mark: BOXES,
             ..found
         })
     }
@@ -188,10 +188,15 @@ impl Language for Rust {
     }
 }
 
-/// In [`State::depth`]: the next line is a place.
-const PLACE: i32 = 1;
+/// The next line is a place.
+const PLACE: u8 = 1;
 /// The report is drawn with boxes.
-const BOXES: i32 = 2;
+const BOXES: u8 = 2;
+
+/// What a heading says of the line below it.
+fn place_next(text: &[u8]) -> u8 {
+    if text == b"Location:" { PLACE } else { 0 }
+}
 
 /// The headings of anyhow's and eyre's chains.
 fn section(text: &[u8]) -> bool {
@@ -255,14 +260,14 @@ fn quoted(state: &mut State, line: &Line<'_>) -> Step {
 
 fn causes(state: &mut State, line: &Line<'_>) -> Step {
     if section(line.text) {
-        state.depth = i32::from(line.text == b"Location:");
+        state.mark = place_next(line.text);
         return Step::Continue;
     }
-    if line.indent > 0 && state.depth == PLACE {
-        state.depth = 0;
+    if line.indent > 0 && state.mark == PLACE {
+        state.mark = 0;
         state.frame = Some(line.at);
     }
-    if line.indent > 0 || state.depth == BOXES && boxed(line.text) {
+    if line.indent > 0 || state.mark == BOXES && boxed(line.text) {
         Step::Continue
     } else {
         Step::Foreign
@@ -284,10 +289,10 @@ fn report(state: &mut State, line: &Line<'_>) -> Step {
         return Step::End;
     }
     let place = text == b"Location:";
-    if text.starts_with(b"Message:  ") || line.indent == 2 && state.depth == BOXES {
+    if text.starts_with(b"Message:  ") || line.indent == 2 && state.mark == BOXES {
         state.error = Some(line.at);
     }
-    if text.starts_with(b"Location: ") || in_line(text).is_some() || state.depth == PLACE {
+    if text.starts_with(b"Location: ") || in_line(text).is_some() || state.mark == PLACE {
         state.frame = Some(line.at);
     } else if !(place || line.indent > 0 || text.starts_with(b"Message:  ")) {
         if !HEADINGS.iter().any(|heading| text.starts_with(heading)) {
@@ -295,10 +300,10 @@ fn report(state: &mut State, line: &Line<'_>) -> Step {
             return if other { Step::Foreign } else { Step::Hold };
         }
         // better-panic's message is the line behind this one.
-        state.depth = if text == HEADINGS[0] { BOXES } else { 0 };
+        state.mark = if text == HEADINGS[0] { BOXES } else { 0 };
         return Step::Continue;
     }
-    state.depth = i32::from(place);
+    state.mark = place_next(text);
     Step::Continue
 }
 
