@@ -150,6 +150,7 @@ pub(super) fn number(text: &[u8]) -> Option<(u64, &[u8])> {
 
 /// Where `word`, which is not empty, first stands in `text`. Lines are short: a search that prepares nothing, and compares the
 /// word's ends without a branch, so that the compiler makes it wide, is done before another has begun.
+#[allow(clippy::needless_bitwise_bool)]
 pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     const WIDE: usize = 32;
     let (first, last, span) = (*word.first()?, *word.last()?, word.len() - 1);
@@ -158,16 +159,18 @@ pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     let (wide_fronts, front_rest) = fronts.as_chunks::<WIDE>();
     let (wide_backs, back_rest) = backs.as_chunks::<WIDE>();
     let ends = |(a, b): (&u8, &u8)| (*a == first) & (*b == last);
-    let among = |from: usize, len: usize| (from..from + len).find(|i| text[*i..].starts_with(word));
+    let among = |fronts: &[u8], backs: &[u8], from: usize| {
+        let mut pairs = fronts.iter().zip(backs).enumerate();
+        let whole = |at: usize| text[at..].starts_with(word).then_some(at);
+        pairs.find_map(|(i, pair)| ends(pair).then(|| whole(from + i)).flatten())
+    };
     for (i, (a, b)) in wide_fronts.iter().zip(wide_backs).enumerate() {
         let hit = a.iter().zip(b).fold(false, |hit, pair| hit | ends(pair));
-        if let Some(at) = hit.then(|| among(i * WIDE, WIDE)).flatten() {
+        if let Some(at) = hit.then(|| among(a, b, i * WIDE)).flatten() {
             return Some(at);
         }
     }
-    let hit = front_rest.iter().zip(back_rest).any(ends);
-    let from = fronts.len() - front_rest.len();
-    hit.then(|| among(from, front_rest.len())).flatten()
+    among(front_rest, back_rest, fronts.len() - front_rest.len())
 }
 
 /// `text` from its first occurrence of `word` on, behind it.

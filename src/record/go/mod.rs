@@ -7,6 +7,7 @@ use super::language::{
     Error, Frame, Head, Language, ODD_WORD, Opening, REPORT_LINES, Shape, State, Step,
 };
 use super::line::{Line, RACE_RULE, after, before, find, number, trim};
+use memchr::memchr;
 
 /// The runtime's forms.
 pub(super) struct Go;
@@ -175,19 +176,19 @@ impl Language for Go {
 
 /// The first words of what the runtime, or a program, says in front of a stack.
 fn head(text: &[u8]) -> bool {
-    [
-        &b"panic: "[..],
-        b"fatal error: ",
-        b"SIG",
-        b"runtime: ",
-        b"unexpected fault address ",
-        b"[signal ",
+    let words: &[&[u8]] = match text.first() {
+        Some(b'p') => &[b"panic: "],
+        Some(b'f') => &[b"fatal error: "],
+        Some(b'S') => &[b"SIG"],
+        Some(b'r') => &[b"runtime: "],
+        Some(b'u') => &[b"unexpected fault address "],
+        Some(b'[') => &[b"[signal "],
         // pkg/errors prints message and stack by `%+v`.
-        b"Error: ",
-        b"stacktrace from panic: ",
-    ]
-    .iter()
-    .any(|word| text.starts_with(word))
+        Some(b'E') => &[b"Error: "],
+        Some(b's') => &[b"stacktrace from panic: "],
+        _ => &[],
+    };
+    words.iter().any(|word| text.starts_with(word))
 }
 
 /// `goroutine 7 [running]:`, with more in the brackets or before the colon.
@@ -202,19 +203,14 @@ fn goroutine(text: &[u8]) -> bool {
 
 /// `main.main`, `net/http.(*conn).serve(0xc0000, {…})`, `created by main.main in goroutine 1`.
 fn function(text: &[u8]) -> bool {
-    let name = text.iter().take_while(|b| !matches!(b, b' ')).count();
-    let dotted = text[..name]
-        .iter()
-        .position(|b| *b == b'.')
-        .is_some_and(|i| i > 0 && i + 1 < name);
-    let plain = text[..name]
-        .iter()
-        .all(|b| b.is_ascii_graphic() || *b >= 0x80)
-        && text[0].is_ascii_alphabetic();
-    plain
-        && dotted
-        && (name == text.len() && !text.ends_with(b":")
-            || text.ends_with(b")") && text[..name].contains(&b'('))
+    let name = &text[..memchr(b' ', text).unwrap_or(text.len())];
+    let dotted = memchr(b'.', name).is_some_and(|i| i > 0 && i + 1 < name.len());
+    let plain = |b: &u8| b.is_ascii_graphic() || *b >= 0x80;
+    let ends = || {
+        name.len() == text.len() && !text.ends_with(b":")
+            || text.ends_with(b")") && name.contains(&b'(')
+    };
+    dotted && text[0].is_ascii_alphabetic() && ends() && name.iter().all(plain)
 }
 
 /// A stack's call: with arguments, or the runtime's own `panic(…)`.

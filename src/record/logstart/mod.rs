@@ -118,8 +118,12 @@ fn small(line: &Line<'_>) -> Option<Start> {
 #[inline]
 fn second_word(line: &Line<'_>) -> Option<Start> {
     let may = match line.text[line.word..] {
-        [b' ', b'0'..=b'9' | b'A'..=b'Z' | b'[' | b'-' | b'|', ..] => true,
-        [b' ' | b'\t', b' ' | b'\t'..=b'\r', ..] | [b'\t', ..] => true,
+        [b'\t', ..]
+        | [
+            b' ',
+            b' ' | b'\t'..=b'\r' | b'0'..=b'9' | b'A'..=b'Z' | b'[' | b'-' | b'|',
+            ..,
+        ] => true,
         _ => line.odd || line.word == WORD,
     };
     if !may {

@@ -9,6 +9,7 @@ use super::{
 use crate::record::language::{Head, State};
 use crate::record::line::{Line, after, number, trim};
 use crate::record::logstart::libpq;
+use memchr::memchr;
 
 /// A state in `phase`, at the line's indentation.
 fn seen(phase: u8, line: &Line<'_>) -> State {
@@ -236,10 +237,11 @@ pub(super) fn remote_name(text: &[u8]) -> bool {
 
 /// `path.py:6: DeprecationWarning: text`
 fn warning_line(text: &[u8]) -> bool {
-    let Some(rest) = after(&text[..text.len().min(1024)], b":") else {
+    let near = &text[..text.len().min(1024)];
+    let Some(colon) = memchr(b':', near) else {
         return false;
     };
-    let Some((_, rest)) = number(rest) else {
+    let Some((_, rest)) = number(&near[colon + 1..]) else {
         return false;
     };
     let Some(rest) = rest.strip_prefix(b": ") else {
