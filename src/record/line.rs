@@ -164,11 +164,20 @@ pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
         let whole = |at: usize| text[at..].starts_with(word).then_some(at);
         pairs.find_map(|(i, pair)| ends(pair).then(|| whole(from + i)).flatten())
     };
+    let hit = |fronts: &[u8; WIDE], backs: &[u8; WIDE]| {
+        let pairs = fronts.iter().zip(backs);
+        pairs.fold(false, |hit, pair| hit | ends(pair))
+    };
     for (i, (a, b)) in wide_fronts.iter().zip(wide_backs).enumerate() {
-        let hit = a.iter().zip(b).fold(false, |hit, pair| hit | ends(pair));
-        if let Some(at) = hit.then(|| among(a, b, i * WIDE)).flatten() {
+        if let Some(at) = hit(a, b).then(|| among(a, b, i * WIDE)).flatten() {
             return Some(at);
         }
+    }
+    // What remains is looked at together with what stands before it, where that makes it wide.
+    if let (Some(a), Some(b)) = (fronts.last_chunk(), backs.last_chunk())
+        && !hit(a, b)
+    {
+        return None;
     }
     among(front_rest, back_rest, fronts.len() - front_rest.len())
 }
