@@ -11,10 +11,9 @@ const MILLISECONDS: usize = 13;
 const MONTHS: &[&[u8; 3]] = &[
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
-
 const DAYS: &[&[u8; 3]] = &[b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
 
-/// A timestamp's length, and what stands behind it.
+/// What stands behind a timestamp.
 type Rest<'a> = Option<&'a [u8]>;
 
 /// A date, or a date and a time, at the front of `text`; what follows it.

@@ -122,8 +122,8 @@ impl Machine {
         self.fresh(line, seen, len);
     }
 
-    /// A line that looks like nothing, or is behind one, behind a logger's line of WARNING or worse: of the same message, if
-    /// a head that says so follows with its frames, else a record of its own.
+    /// Behind a logger's line of WARNING or worse, a line that looks like nothing, or one behind such a line. It is of the
+    /// same message if a head follows that says so, with its frames; else it is a record of its own.
     fn message_line(
         &mut self,
         rules: &Rules,
@@ -168,7 +168,7 @@ impl Machine {
     }
 
     /// Keeps the balance of a value that a log message prints over several lines.
-    pub(super) fn count_brackets(&mut self, line: &Line<'_>) {
+    fn count_brackets(&mut self, line: &Line<'_>) {
         let Some(Open {
             mode: Mode::Log(logged),
             ..
