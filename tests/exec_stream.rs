@@ -112,6 +112,28 @@ fn exec_a_hundred_times_in_mid_line() {
     assert_eq!(entries.len(), 1);
 }
 
+/// Each of four hundred children leaves half a line, executes a program that ends the line, and is gone.
+const HURRY: &str = "
+import os
+for number in range(400):
+    if os.fork() == 0:
+        os.write(1, b'half of %d ' % os.getpid())
+        os.execv('/bin/sh', ['sh', '-c', 'echo and half of $$'])
+    if number % 8 == 7:
+        for _ in range(8): assert os.wait()[1] == 0
+";
+
+#[test]
+fn exec_right_before_the_end() {
+    let ended = Unbraid::logging_json().python(HURRY).run();
+    ended.assert_code(0);
+    let entries = log::captured(&ended.log());
+    let is_whole =
+        |entry: &&Entry| entry.message == format!("half of {0} and half of {0}", entry.pid);
+    let whole = entries.iter().filter(is_whole).count();
+    assert_eq!((whole, entries.len()), (400, 400));
+}
+
 const SAYS: &str =
     "echo main $$; (read -r pid _ < /proc/self/stat; echo child $pid; echo error $pid >&2)";
 

@@ -6,9 +6,10 @@ use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::log;
+use support::programs::{Linked, program};
 use support::unbraid::{Running, Unbraid, binary};
 use support::{proc, wait};
 
@@ -457,4 +458,34 @@ fn unbuffered_is_for_python() {
         Unbraid::new().under(unset).shell(show).run().stdout(),
         "<>\n"
     );
+}
+
+#[test]
+fn an_upgrade_is_followed_where_the_program_was_replaced_before() {
+    let unbraid = Unbraid::new();
+    let path = unbraid.folder().join("server");
+    let install = || {
+        let fresh = path.with_extension("new");
+        let copied = Command::new("cp")
+            .arg(program("upgrade", Linked::Shared))
+            .arg(&fresh)
+            .status();
+        assert!(copied.expect("cp is needed").success());
+        fs::rename(&fresh, &path).expect("our own folder");
+    };
+    install();
+    let running = unbraid.command([&path]).start();
+    let old = running.events.wait_for_pid("main");
+    install();
+    running.signal(Signal::SIGUSR2);
+    let mains = running.events.wait_for_count("main", 2);
+    let new: i32 = mains[1].parse().expect("a PID");
+    proc::signal(old, Signal::SIGTERM);
+    wait::until_true("the end of the old one", || !proc::runs(old));
+    // Had the old one's end been the server's, this would end too, and not by a signal that the new one takes.
+    running.signal(Signal::SIGUSR2);
+    running.events.wait_for_count("main", 3);
+    assert!(proc::runs(new));
+    running.signal(Signal::SIGTERM);
+    running.end().assert_code(0);
 }

@@ -372,3 +372,40 @@ fn a_data_plane_that_hangs_is_told_of() {
     });
     assert!(rows(&status).iter().all(|row| row["records"].is_u64()));
 }
+
+/// Counts TTINs; the third is its end. The next run takes its time before it listens to any.
+const CRASHES_AT_THE_THIRD: &str = "
+import os, signal, time
+from side import event, pause, told
+second = told('first')
+event('second' if second else 'first')
+if second:
+    time.sleep(1)
+    event('alive', os.getpid())
+    raise SystemExit(0)
+count = 0
+def more(*_):
+    global count
+    count += 1
+    if count == 3: os._exit(1)
+signal.signal(signal.SIGTTIN, more)
+event('ready')
+while True: pause()
+";
+
+#[test]
+fn workers_that_were_asked_of_one_that_died_are_not_asked_of_the_next() {
+    let options = [
+        "--server=gunicorn",
+        "--restart=on-failure",
+        "--restart-delay=1ms",
+    ];
+    let running = controlled(Unbraid::new().options(options))
+        .python(CRASHES_AT_THE_THIRD)
+        .start();
+    running.events.wait_for("ready");
+    assert_eq!(running.ctl("workers +10").code, Some(0));
+    running.events.wait_for("second");
+    running.events.wait_for("alive");
+    running.end().assert_code(0);
+}

@@ -290,6 +290,13 @@ assert os.wait()[1] == 0
 ";
 
 #[test]
+fn a_fork_on_a_small_stack() {
+    let program = program("small_stack", Linked::Shared);
+    let entries = captured(Unbraid::logging_json().command([program]));
+    assert_eq!(labels(&entries), each_once(&["forked"], 1));
+}
+
+#[test]
 fn root_given_up() {
     assert!(
         nix::unistd::geteuid().is_root(),
