@@ -16,6 +16,7 @@
 //! | `plane` | what the two planes say to each other | |
 //! | `record` | bytes → lines → records; `machine`: which lines belong together; `logstart`: what a logger wrote; a module for each language | yes |
 //! | `output` | records → formats → destinations; rotation | `spec`, `template`, `format`; `rotate::plan` and its like; of `network`: `peer`, `backlog`, `local`, `journal` |
+//! | `units` | sizes and durations as the options take them | yes |
 //! | `sys` | the system calls that no library offers safely | |
 //!
 //! No interface of this library is stable; the program's command line is.
@@ -36,6 +37,7 @@ pub mod supervise;
 pub mod sys;
 #[cfg(test)]
 mod testing;
+pub mod units;
 
 /// The cause of a failed call without the number that the standard library adds: `Permission denied`.
 pub fn cause(error: &std::io::Error) -> String {

@@ -1,20 +1,20 @@
 //! The settings of supervision, as a user would write them.
 
-use crate::config::{Config, ControlSocket};
+use crate::config::{Config, ControlSocket, Leftovers};
 use crate::supervise::identity::Identity;
 use crate::supervise::recognize::by_command;
 use crate::supervise::restart::{Success, When};
 use crate::supervise::signal_map::Target;
 use crate::sys::credentials::Credentials;
+use crate::units::duration_text;
 use nix::sys::signal::Signal;
-use std::time::Duration;
 
 /// One line a setting; those that are off by default only where they are set.
 pub(super) fn settings(config: &Config) -> Vec<String> {
     let mut list = vec![
-        format!("stop-timeout = {}", time(config.stop_timeout)),
-        format!("drain-timeout = {}", time(config.drain_timeout)),
-        format!("leftovers = {:?}", config.leftovers).to_lowercase(),
+        format!("stop-timeout = {}", duration_text(config.stop_timeout)),
+        format!("drain-timeout = {}", duration_text(config.drain_timeout)),
+        format!("leftovers = {}", leftovers(config.leftovers)),
     ];
     list.push(format!("control = {}", control(&config.control)));
     let stop_signal = config.stop_signal;
@@ -31,7 +31,10 @@ pub(super) fn settings(config: &Config) -> Vec<String> {
     }
     list.push(format!("server = {}", server(config)));
     list.push(format!("rolling = {}", config.rolling));
-    list.push(format!("rolling-wait = {}", time(config.rolling_wait)));
+    list.push(format!(
+        "rolling-wait = {}",
+        duration_text(config.rolling_wait)
+    ));
     list.extend(config.instances.map(|count| format!("instances = {count}")));
     list
 }
@@ -71,11 +74,11 @@ fn restart(config: &Config) -> Vec<String> {
     };
     let mut list = vec![
         format!("restart = {when}"),
-        format!("restart-delay = {}", time(policy.delay)),
-        format!("restart-max-delay = {}", time(policy.max_delay)),
+        format!("restart-delay = {}", duration_text(policy.delay)),
+        format!("restart-max-delay = {}", duration_text(policy.max_delay)),
     ];
     let limit = policy.limit;
-    list.extend(limit.map(|l| format!("restart-limit = {}/{}", l.starts, time(l.within))));
+    list.extend(limit.map(|l| format!("restart-limit = {}/{}", l.starts, duration_text(l.within))));
     if policy.success != Success::default() {
         let statuses = policy.success.statuses.iter().map(ToString::to_string);
         let signals = policy.success.signals.iter().map(|signal| typed(*signal));
@@ -88,6 +91,13 @@ fn restart(config: &Config) -> Vec<String> {
 /// A signal as the options take it.
 fn typed(signal: i32) -> String {
     Signal::try_from(signal).map_or_else(|_| signal.to_string(), |s| s.as_str().to_owned())
+}
+
+fn leftovers(what: Leftovers) -> &'static str {
+    match what {
+        Leftovers::Stop => "stop",
+        Leftovers::Leave => "leave",
+    }
 }
 
 fn control(socket: &ControlSocket) -> String {
@@ -104,8 +114,4 @@ fn target(target: Target) -> String {
         Target::Ignore => "ignore".into(),
         Target::Task(task) => task.to_string(),
     }
-}
-
-fn time(span: Duration) -> String {
-    humantime::format_duration(span).to_string()
 }

@@ -1,8 +1,8 @@
 //! The checked values of the options become a [`Config`]; what can only be judged together is judged here.
 
+use super::Args;
 use super::fault::Fault;
 use super::identity::identity;
-use super::{Args, values};
 use crate::config::{Config, Verbosity};
 use crate::output::Stream;
 use crate::output::network::{IN_MEMORY, MOST_DOUBT};
@@ -11,6 +11,7 @@ use crate::output::spec::{Filter, Format, OutputSpec, SpecError, Style, Target};
 use crate::record;
 use crate::supervise::restart;
 use crate::supervise::signal_map::{self, can_be_stopped};
+use crate::units::{duration_text, size_text};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -91,13 +92,12 @@ fn files(args: &Args) -> Settings {
 fn restart(args: &Args) -> Result<restart::Policy, Fault> {
     let (delay, max_delay) = (args.restart_delay, args.restart_max_delay);
     if delay > max_delay {
-        let time = |span| humantime::format_duration(span).to_string();
         return Err(Fault {
             key: "restart-delay",
-            value: time(delay),
+            value: duration_text(delay),
             reason: format!(
                 "must not be above --restart-max-delay, which is {}",
-                time(max_delay)
+                duration_text(max_delay)
             ),
         });
     }
@@ -193,8 +193,8 @@ fn bound_queues(specs: &mut [OutputSpec], args: &Args) -> Result<(), Fault> {
         if size > most {
             let reason = format!(
                 "queues in memory must together be at most an eighth of --max-memory, which is {}: {} for each; queue= puts one on disk",
-                values::size_text(args.max_memory),
-                values::size_text(most as usize)
+                size_text(args.max_memory as u64),
+                size_text(most)
             );
             return Err(output_fault(text, reason));
         }
@@ -222,10 +222,10 @@ fn max_record(asked: Option<usize>, max_memory: usize) -> Result<usize, Fault> {
         Some(size) if size < max_memory => Ok(size),
         Some(size) => Err(Fault {
             key: "max-record",
-            value: values::size_text(size),
+            value: size_text(size as u64),
             reason: format!(
                 "must be below --max-memory, which is {}",
-                values::size_text(max_memory)
+                size_text(max_memory as u64)
             ),
         }),
     }

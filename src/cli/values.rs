@@ -11,6 +11,7 @@ use crate::output::settings::{Compression, WhenFull, WhenSync};
 use crate::output::spec::{FORMATS, Format, OutputSpec, SpecError, Style, TimeStyle};
 use crate::record::{self, Languages};
 use crate::supervise::remote::place::MAX_PATH;
+use crate::units::size_text;
 use bytesize::ByteSize;
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap_complete::Shell;
@@ -282,25 +283,12 @@ fn size(text: &str, least: u64, most: u64) -> Result<usize, String> {
         }
     };
     if bytes < least {
-        Err(format!("must be at least {}", size_text(least as usize)))
+        Err(format!("must be at least {}", size_text(least)))
     } else if bytes > most {
-        Err(format!("must be at most {}", size_text(most as usize)))
+        Err(format!("must be at most {}", size_text(most)))
     } else {
         usize::try_from(bytes).map_err(|_| "too large for this machine".to_owned())
     }
-}
-
-/// A size as a user would write it: exact, in the largest unit that it is a multiple of.
-pub(super) fn size_text(bytes: usize) -> String {
-    let units = [(TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (1 << 10, "KiB")];
-    let bytes = bytes as u64;
-    let fits = units
-        .into_iter()
-        .find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
-    fits.map_or_else(
-        || format!("{bytes}B"),
-        |(unit, name)| format!("{}{name}", bytes / unit),
-    )
 }
 
 pub(super) fn name() -> impl TypedValueParser<Value = String> {

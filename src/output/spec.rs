@@ -171,6 +171,17 @@ impl fmt::Display for Format {
     }
 }
 
+/// As it is written on the command line.
+impl fmt::Display for TimeStyle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Utc => "utc",
+            Self::Local => "local",
+            Self::None => "none",
+        })
+    }
+}
+
 impl FromStr for TimeStyle {
     type Err = SpecError;
 
