@@ -39,6 +39,13 @@ pub mod sys;
 mod testing;
 pub mod units;
 
+/// The time of the system's clock, in µs since 1970-01-01T00:00:00Z; before that, 0.
+pub fn wall_us() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros() as u64)
+}
+
 /// The cause of a failed call without the number that the standard library adds: `Permission denied`.
 pub fn cause(error: &std::io::Error) -> String {
     match error.raw_os_error() {

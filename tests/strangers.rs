@@ -99,9 +99,8 @@ fn root_who_has_the_pid_of_one_that_has_ended_is_not_killed() {
     let events = unbraid.events().path().to_owned();
     let running = unbraid.python(HAS_A_GRANDCHILD).start();
     running.events.wait_for("deaf");
-    let entries = log::captured(&running.log());
-    let grandchild = log::one(&entries, "grandchild").pid;
-    log::one(&entries, &format!("reaped {grandchild}"));
+    let grandchild = log::wait_for(&running.log(), "grandchild").pid;
+    log::wait_for(&running.log(), &format!("reaped {grandchild}"));
     let line = python::program(BYSTANDER);
     let mut bystander = Command::new(&line[0])
         .args(&line[1..])

@@ -74,7 +74,9 @@ fn ask(connection: &mut Connection) -> Result<Status, Failure> {
             Ok(*status)
         }
         Answer::Error(why) => Err(Failure(why)),
-        _ => Err(Failure("status: an answer that is none".into())),
+        _ => Err(Failure(
+            "unbraid's answer is no status; are both of one version?".into(),
+        )),
     }
 }
 

@@ -1,11 +1,12 @@
 //! This program's own messages, and what is done after a panic.
 
+use super::Plane;
 use super::pipe::origin;
-use super::{Plane, wall_us};
 use crate::config::Verbosity;
 use crate::output::{Notice, Origin, Stream};
 use crate::plane::Level;
 use crate::record::{Kind, Record};
+use crate::wall_us;
 use std::time::Instant;
 
 impl Plane {

@@ -2,12 +2,13 @@
 
 use super::feed::Feed;
 use super::pipe::{Pipe, origin};
-use super::{Counts, InHand, Plane, READ, TURN, wall_us};
+use super::{Counts, InHand, Plane, READ, TURN};
 use crate::output::{Destinations, Origin};
 use crate::plane::{ProcessId, Report, Written};
 use crate::record::{Assembler, Record, Sink, Stamp, lines};
 use crate::supervise::recognize::Watch;
 use crate::supervise::registry::inode;
+use crate::wall_us;
 use mio::unix::SourceFd;
 use std::cmp::Reverse;
 use std::os::fd::{AsFd, AsRawFd};

@@ -3,6 +3,7 @@
 mod batch;
 pub mod budget;
 mod check;
+mod delays;
 pub mod destinations;
 pub mod format;
 pub mod network;

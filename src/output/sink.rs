@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::budget::FdBudget;
+use super::delays::Delays;
 use super::destinations::{Dropping, Locking, Moving, Syncing};
 use super::format::{Encoder, OpenLine};
 use super::open::{FileId, Kind, Open, There, Way};
@@ -14,11 +15,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The first delay after a failure.
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-
-/// The longest delay between two tries.
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
+/// Between two tries after a failure.
+const DELAYS: Delays = Delays {
+    first: Duration::from_millis(100),
+    longest: Duration::from_secs(1),
+};
 
 /// How long somebody who moved a file away has to make a new one: logrotate's `create` takes less than a millisecond, and
 /// fails where there is one already.
@@ -122,8 +123,8 @@ pub(super) struct Sink {
     pub(super) registered: Option<RawFd>,
     pub(super) batch: Batch,
     pub(super) state: State,
-    /// The delay before the next try after a failure.
-    delay: Duration,
+    /// The delay after the last failure; `None`: nothing failed.
+    delay: Option<Duration>,
     /// Whether a failure was told; `waiting` is then the most that has waited.
     pub(super) failing: bool,
     pub(super) waiting: usize,
@@ -167,7 +168,7 @@ impl Sink {
             registered: None,
             batch: Batch::default(),
             state: State::Ready,
-            delay: FIRST_DELAY,
+            delay: None,
             failing: false,
             waiting: 0,
             reopen_failing: false,
@@ -361,16 +362,17 @@ impl Sink {
 
     /// Waits for the delay, which doubles.
     pub(super) fn wait_for_time(&mut self, now: Option<Instant>) {
-        self.state = State::AwaitTime(now.map(|now| now + self.delay));
+        let delay = DELAYS.after(self.delay);
+        self.state = State::AwaitTime(now.map(|now| now + delay));
         if now.is_some() {
-            self.delay = (self.delay * 2).min(LONGEST_DELAY);
+            self.delay = Some(delay);
         }
     }
 
     /// All is written: failures are over.
     pub(super) fn recovered(&mut self) {
         self.state = State::Ready;
-        self.delay = FIRST_DELAY;
+        self.delay = None;
         self.failing = false;
         self.waiting = 0;
     }
@@ -473,7 +475,7 @@ mod tests {
         assert_eq!(delays, [100, 200, 400, 800, 1000, 1000]);
         sink.recovered();
         sink.wait_for_time(Some(now));
-        assert_eq!(sink.state, State::AwaitTime(Some(now + FIRST_DELAY)));
+        assert_eq!(sink.state, State::AwaitTime(Some(now + DELAYS.first)));
     }
 
     /// Whether the path is to be opened when nobody makes a new file any more.

@@ -130,7 +130,7 @@ pub struct Status {
     /// Bytes read in the whole run; absent as `records`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Records that a destination's reader never took; absent as `records`.
+    /// Records that were dropped: no reader was left, or the destination was full and that was asked for; absent as `records`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped: Option<u64>,
     /// Destinations that take nothing now, by name.

@@ -3,16 +3,17 @@
 //! The lock is tried for, never waited for: whoever has it may be stopped for ever. Meanwhile records wait.
 
 use super::Destinations;
+use crate::output::delays::Delays;
 use crate::output::open::{Cause, Kind};
 use crate::output::sink::State;
 use nix::errno::Errno;
 use std::time::{Duration, Instant};
 
-/// The first delay before a lock is tried for again: about a batch of another program. It doubles.
-const FIRST_DELAY: Duration = Duration::from_millis(1);
-
-/// The longest delay between two tries.
-const LONGEST_DELAY: Duration = Duration::from_millis(64);
+/// Before a lock is tried for again: at first about as long as a batch of another program takes.
+const DELAYS: Delays = Delays {
+    first: Duration::from_millis(1),
+    longest: Duration::from_millis(64),
+};
 
 /// A lock that nobody else gives back for so long is told of.
 const LONG: Duration = Duration::from_secs(5);
@@ -87,8 +88,8 @@ impl Destinations {
             return;
         };
         let sink = &mut self.sinks[id];
-        let delay = sink.locking.delay.unwrap_or(FIRST_DELAY);
-        sink.locking.delay = Some((delay * 2).min(LONGEST_DELAY));
+        let delay = DELAYS.after(sink.locking.delay);
+        sink.locking.delay = Some(delay);
         sink.state = State::AwaitTime(Some(now + delay));
         let since = *sink.locking.since.get_or_insert(now);
         if now >= since + LONG && !sink.locking.told {

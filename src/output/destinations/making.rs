@@ -23,7 +23,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The descriptors of the bell, [`News`].
 const BELL: usize = 2;
@@ -47,7 +46,7 @@ impl Destinations {
         let inherited = Inherited {
             stdout: Fd::Stdout(std::io::stdout()),
             stderr: Fd::Stderr(std::io::stderr()),
-            wall: wall_us,
+            wall: crate::wall_us,
         };
         Self::open_with(specs, name, settings, budget, registry, tokens, inherited)
     }
@@ -135,7 +134,7 @@ impl Destinations {
             path: Vec::new(),
             settings,
             zone: TimeZone::UTC,
-            wall: wall_us,
+            wall: crate::wall_us,
             turns: Turns::default(),
             places: Vec::new(),
             keeper: None,
@@ -272,12 +271,6 @@ impl Destinations {
         }
         id
     }
-}
-
-fn wall_us() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_micros() as u64)
 }
 
 /// The machine's name; empty where it is not known.

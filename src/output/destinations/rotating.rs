@@ -1,6 +1,7 @@
 //! When a log is moved aside, and what follows.
 
 use super::Destinations;
+use crate::output::delays::Delays;
 use crate::output::open::{Kind, id_at};
 use crate::output::rotate::aside::{is_cut_short, move_aside};
 use crate::output::sink::Sink;
@@ -9,11 +10,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The first delay after a log could not be moved aside; it doubles.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
-
-/// The longest delay between two tries.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// After a log could not be moved aside.
+const DELAYS: Delays = Delays {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(60),
+};
 
 /// How long to wait where another program has the file's lock, or has moved it.
 const BUSY: Duration = Duration::from_millis(100);
@@ -27,7 +28,7 @@ pub(in crate::output) struct Moving {
     retry: Option<Instant>,
     /// It failed when the time was not known: not before it is.
     later: bool,
-    /// The delay after the next failure; `None`: nothing failed.
+    /// The delay after the last failure; `None`: nothing failed.
     delay: Option<Duration>,
     /// When it was last moved aside (µs since 1970): names of one log never go back in time.
     last: u64,
@@ -203,9 +204,7 @@ impl Destinations {
     fn not_moved(&mut self, id: usize, error: &io::Error, now: Option<Instant>) {
         let moving = &mut self.sinks[id].moving;
         let first = moving.delay.is_none();
-        let delay = moving
-            .delay
-            .map_or(FIRST_DELAY, |delay| (delay * 2).min(LONGEST_DELAY));
+        let delay = DELAYS.after(moving.delay);
         moving.delay = Some(delay);
         moving.again(now, delay);
         if first {

@@ -1,9 +1,9 @@
 //! systemd-journald's native protocol: one datagram an entry, a field a line, and a field of several lines with its length in
 //! front. Pure.
 
+use crate::output::Origin;
 use crate::output::format::message_of;
 use crate::output::format::severity::Severity;
-use crate::output::{Origin, Stream};
 use crate::record::{Kind, Record, Trace};
 use std::io::Write;
 
@@ -36,7 +36,7 @@ pub(super) fn encode(name: &str, origin: &Origin, record: &Record<'_>, out: &mut
     if origin.shared {
         field("UNBRAID_SHARED", b"true", out);
     }
-    if !ended && origin.stream != Stream::Unbraid {
+    if !ended {
         field("UNBRAID_EOL", b"false", out);
     }
 }
@@ -80,6 +80,7 @@ fn field(key: &str, value: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Stream;
 
     const ORIGIN: Origin = Origin {
         pid: 1234,

@@ -5,13 +5,16 @@ use super::connection::Connection;
 use super::disk::Head;
 use super::peer::Peer;
 use super::shared::Shared;
+use crate::output::delays::Delays;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The first delay after a failure, and the longest.
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// After a failure.
+const DELAYS: Delays = Delays {
+    first: Duration::from_millis(100),
+    longest: Duration::from_secs(30),
+};
 
 /// How often a receiver is asked for what has arrived, while something is on its way.
 const LOOK: Duration = Duration::from_millis(20);
@@ -36,7 +39,8 @@ pub(super) struct Writer {
     /// The most that was ever acknowledged.
     confirmed: u64,
     connection: Option<Connection>,
-    delay: Duration,
+    /// The delay after the last failure; `None`: nothing failed.
+    delay: Option<Duration>,
     /// Whether a failure was told, and what was waiting then.
     failing: bool,
     told_cut: bool,
@@ -64,7 +68,7 @@ impl Writer {
             backlog,
             confirmed: 0,
             connection: None,
-            delay: FIRST_DELAY,
+            delay: None,
             failing: false,
             told_cut: false,
             told_disk: false,
@@ -163,8 +167,14 @@ impl Writer {
             );
             self.shared.tell(true, text);
         }
-        self.shared.pause(self.delay, FIRST_DELAY);
-        self.delay = (self.delay * 2).min(LONGEST_DELAY);
+        self.pause();
+    }
+
+    /// Waits before another try.
+    fn pause(&mut self) {
+        let delay = DELAYS.after(self.delay);
+        self.delay = Some(delay);
+        self.shared.pause(delay, DELAYS.first);
     }
 
     /// Sends, and finds out what has arrived.
@@ -204,7 +214,7 @@ impl Writer {
             return;
         };
         self.confirmed = there;
-        self.delay = FIRST_DELAY;
+        self.delay = None;
         let freed = match &mut self.disk {
             None => more,
             Some(disk) => {
@@ -234,8 +244,7 @@ impl Writer {
         }
         // A receiver that takes a connection and drops it must not be asked without end.
         if again > 0 || self.backlog.unsent() > 0 {
-            self.shared.pause(self.delay, FIRST_DELAY);
-            self.delay = (self.delay * 2).min(LONGEST_DELAY);
+            self.pause();
         }
     }
 
@@ -272,7 +281,7 @@ impl Writer {
                     );
                     self.shared.tell(true, text);
                 }
-                self.shared.pause(self.delay, FIRST_DELAY);
+                self.shared.pause(DELAYS.after(self.delay), DELAYS.first);
                 T::default()
             }
         }

@@ -5,6 +5,7 @@ use super::listing::list;
 use super::plan::{Step, plan};
 use super::steps::{Outcome, carry_out};
 use crate::output::budget::FdBudget;
+use crate::output::delays::Delays;
 use crate::output::news::Teller;
 use crate::output::settings::Rotation;
 use crate::output::spec::shown;
@@ -13,16 +14,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Descriptors that are open at the same time: an old file, its packed copy, their folder.
 const DESCRIPTORS: usize = 3;
 
-/// The first delay before what was in use or failed is tried again; it doubles.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
-
-/// The longest delay between two tries.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// Before what was in use or failed is tried again.
+const DELAYS: Delays = Delays {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(60),
+};
 
 /// After so many files were packed, which takes time, the folder is looked at again: others may have to be removed by now.
 const PACKED: usize = 64;
@@ -188,7 +189,7 @@ impl Worker {
                 return tidied;
             }
         };
-        let now = wall_us();
+        let now = crate::wall_us();
         let plan = plan(&entries, &self.rules, now);
         tidied.next = plan
             .next
@@ -230,16 +231,8 @@ impl Tidied {
 
 impl Upkeep {
     fn again_later(&mut self) {
-        let delay = self
-            .delay
-            .map_or(FIRST_DELAY, |delay| (delay * 2).min(LONGEST_DELAY));
+        let delay = DELAYS.after(self.delay);
         self.delay = Some(delay);
         self.at = Some(Instant::now() + delay);
     }
-}
-
-fn wall_us() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_micros() as u64)
 }
