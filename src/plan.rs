@@ -62,16 +62,7 @@ pub fn plan(config: &Config) -> Result<Plan, RunError> {
             remark: None,
         });
     }
-    let object = match object::find(config.preload.as_deref()) {
-        Err(error) if config.preload.is_some() => {
-            return Err(RunError::Impossible(error.to_string()));
-        }
-        object => object.map_err(|error| error.to_string()),
-    };
-    let object = object.and_then(|object| match &object {
-        object::Place::Present(path) => readable(path, &place).map(|()| object),
-        object::Place::Makeable(_) => Ok(object),
-    });
+    let object = find_object(config, &place)?;
     let finding = inspect(&file, &|name| {
         Some(place.seen_from_here(&resolve(name, config.chdir.as_deref()).ok()?))
     });
@@ -84,10 +75,35 @@ pub fn plan(config: &Config) -> Result<Plan, RunError> {
     }
     // What cannot be read cannot be judged; the loader will say what it thinks.
     let finding = finding.ok();
-    let obstacle = finding
-        .as_ref()
-        .and_then(|f| f.obstacle.map(|o| (f.program.display(), o)));
-    let (way, remark) = match (obstacle, object) {
+    let (way, remark) = way(finding.as_ref(), object);
+    Ok(Plan {
+        program,
+        file,
+        place,
+        finding,
+        way,
+        remark,
+    })
+}
+
+/// Where the object lies; the inner error is why it can lie nowhere. The outer one: where the user said, it cannot.
+fn find_object(config: &Config, place: &Place) -> Result<Result<object::Place, String>, RunError> {
+    let object = match object::find(config.preload.as_deref()) {
+        Err(error) if config.preload.is_some() => {
+            return Err(RunError::Impossible(error.to_string()));
+        }
+        object => object.map_err(|error| error.to_string()),
+    };
+    Ok(object.and_then(|object| match &object {
+        object::Place::Present(path) => readable(path, place).map(|()| object),
+        object::Place::Makeable(_) => Ok(object),
+    }))
+}
+
+/// The way of capture, and what people must be told of it.
+fn way(finding: Option<&Finding>, object: Result<object::Place, String>) -> (Way, Option<String>) {
+    let obstacle = finding.and_then(|f| f.obstacle.map(|o| (f.program.display(), o)));
+    match (obstacle, object) {
         (Some((path, obstacle)), _) => {
             let remark = format!(
                 "nothing can be preloaded into {path}: {obstacle}; all its processes share one pipe"
@@ -99,15 +115,7 @@ pub fn plan(config: &Config) -> Result<Plan, RunError> {
             Some(format!("{error}; all processes share one pipe")),
         ),
         (None, Ok(object)) => (Way::Pipes(object), None),
-    };
-    Ok(Plan {
-        program,
-        file,
-        place,
-        finding,
-        way,
-        remark,
-    })
+    }
 }
 
 /// All that capture needs before the server starts.

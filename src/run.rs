@@ -9,7 +9,7 @@ use crate::plane::{Level, Links, Lost, MessageCount, Outbox, Report};
 use crate::record::Rules;
 use crate::supervise::command::{CommandError, c_string};
 use crate::supervise::control::{self, Control, Ended, Settings};
-use crate::supervise::launch::{Launch, LaunchError};
+use crate::supervise::launch::{Launch, LaunchError, Started};
 use crate::supervise::machine::Policy;
 use crate::supervise::own_pid_file::{OwnPidFile, OwnPidFileError};
 use crate::supervise::pid_file::PidFile;
@@ -107,6 +107,7 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
     let given = tree::given_children();
     // The thread first: where none can be made, there is no server yet that would be left behind.
     start_data_plane(plane).map_err(impossible("start a thread"))?;
+    let gate = prepared.gate.take();
     let launch = Launch {
         args: config.command.iter().map(|arg| c_string(arg)).collect(),
         program: prepared.program,
@@ -123,24 +124,25 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
     if let Some(Err(error)) = own_pid_file.as_mut().map(OwnPidFile::write) {
         links.say(Level::Error, error.to_string());
     }
-    let pid_file = config.server_pid_file.clone();
-    let pid_file = pid_file.map(|path| PidFile {
-        path,
-        reports: reports.clone(),
-    });
     let parts = control::Parts {
         poll: control_poll,
-        gate: prepared.gate,
+        gate,
         links,
+        pid_file: server_pid_file(config, &reports),
         own: reports,
         budget,
-        others: given.clone(),
+        others: given,
         launch,
-        pid_file,
         settings: settings(config, terminal),
         remote,
         name: config.name.clone(),
     };
+    supervise(parts, signals, server)
+}
+
+/// The control plane's whole run; whatever becomes of it, no server is left without one.
+fn supervise(parts: control::Parts, signals: Signals, server: Started) -> Result<i32, RunError> {
+    let given = parts.others.clone();
     let ended = Control::new(parts, signals, server)
         .and_then(Control::run)
         .map_err(|error| {
@@ -149,6 +151,12 @@ pub fn run(config: &Config) -> Result<i32, RunError> {
         })?;
     tell_lost(ended);
     Ok(ended.status)
+}
+
+fn server_pid_file(config: &Config, reports: &Outbox<Report>) -> Option<PidFile> {
+    let path = config.server_pid_file.clone()?;
+    let reports = reports.clone();
+    Some(PidFile { path, reports })
 }
 
 /// The socket for clients; where the default cannot be had, why there is none. To be called while there is one thread.
