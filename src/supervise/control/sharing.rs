@@ -159,16 +159,17 @@ impl Control {
             .map(|holder| (holder.pid, holder.name.as_str()))
             .collect();
         let others = new.len();
-        if others > 0 {
-            let text = list(new.into_iter());
+        let text = (others > 0).then(|| list(new.into_iter()));
+        // First, so that who has read the message finds all later records marked.
+        let pipes = found.iter().map(|holder| holder.inode).collect();
+        let shared = Order::Shared { pipes, others };
+        self.parts.links.orders.send(shared);
+        if let Some(text) = text {
             self.say(
                 Level::Warning,
                 format!("processes without a pipe of their own share another's: {text}"),
             );
         }
-        let pipes = found.iter().map(|holder| holder.inode).collect();
-        let shared = Order::Shared { pipes, others };
-        self.parts.links.orders.send(shared);
     }
 }
 
