@@ -26,6 +26,8 @@ pub(super) struct Shortage {
     /// Processes may have been forked unknown since the last search: records of all pipes are marked as shared.
     pub(super) unknown: bool,
     told: Option<Instant>,
+    /// The gate could not be opened again when that was tried last.
+    stuck: bool,
 }
 
 /// How many datagrams are taken before signals and deadlines have their turn: anybody on this machine may send some.
@@ -268,14 +270,16 @@ impl Control {
             let reopened = gate.reopen();
             let registered =
                 registry.register(&mut SourceFd(&gate.raw_fd()), GATE, Interest::READABLE);
-            if let Err(error) = reopened.and(registered) {
-                self.say(
+            match reopened.and(registered) {
+                Ok(()) => self.shortage.stuck = false,
+                Err(error) if !std::mem::replace(&mut self.shortage.stuck, true) => self.say(
                     Level::Error,
                     format!(
-                        "cannot open the registration socket again: {}",
+                        "cannot open the registration socket again: {}; it is tried again, and until then no further process is captured",
                         crate::cause(&error)
                     ),
-                );
+                ),
+                Err(_) => {}
             }
         }
         self.search_after_shortage();
